@@ -1,0 +1,135 @@
+"""Settings: every variable farthing reads, with the same names in the environment, YAML and code.
+
+A setting ``semconv`` is ``FARTHING_SEMCONV`` in the environment, ``semconv:`` under
+``instrumentation/development.python.farthing`` in an OpenTelemetry configuration file, and
+``farthing.instrument(semconv=…)`` in code. What is given in code or YAML wins over the environment.
+A value that makes no sense is said once, in one sentence, and the default is used: telemetry that
+is set up badly must not stop the application.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, get_args
+
+from farthing_processor.metrics import SemconvChoice
+
+CONTENT_MODES: Final = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
+SEMCONV_CHOICES: Final[tuple[SemconvChoice, ...]] = get_args(SemconvChoice)
+
+
+def _choice(allowed: tuple[str, ...], normalise: Callable[[str], str]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        text = normalise(str(value).strip())
+        if text not in allowed:
+            raise ValueError(f"use one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _positive(value: object) -> int:
+    try:
+        number = int(str(value).strip())
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError("use a whole number of at least 1")
+    return number
+
+
+def _hosts(value: object) -> frozenset[str]:
+    parts: list[str] = []
+    if isinstance(value, str):
+        parts = value.split(",")
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        parts = [str(part) for part in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    hosts = frozenset(part.strip().lower() for part in parts if part.strip())
+    if any("/" in host or " " in host for host in hosts):
+        raise ValueError("use host names or host:port, separated by commas, without http://")
+    return hosts
+
+
+def _setting(default: object, parse: Callable[[object], object], env: str, meaning: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "env": env, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, parsed. Immutable; a change makes a new one."""
+
+    semconv: SemconvChoice = _setting(
+        "released",
+        _choice(SEMCONV_CHOICES, str.lower),
+        "FARTHING_SEMCONV",
+        "Which names the conventions' metrics have: `released` (what today's backends read), "
+        "`latest` (the conventions' newest) or `both` (for a migration).",
+    )
+    content: str = _setting(
+        "NO_CONTENT",
+        _choice(CONTENT_MODES, str.upper),
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY` or "
+        "`SPAN_AND_EVENT` (on spans), `EVENT_ONLY` (not on spans).",
+    )
+    gateways: frozenset[str] = _setting(
+        frozenset[str](),
+        _hosts,
+        "FARTHING_GATEWAYS",
+        "Hosts of your own gateways or proxies, comma-separated, as `host` or `host:port`. A call "
+        "to one is named and priced as a call to the client library's own provider; any other "
+        "unknown host is not priced.",
+    )
+    label_limit: int = _setting(
+        200,
+        _positive,
+        "FARTHING_LABEL_LIMIT",
+        "How many distinct values a metric label may have; later ones become `other`.",
+    )
+
+    @property
+    def content_on_spans(self) -> bool:
+        return self.content in ("SPAN_ONLY", "SPAN_AND_EVENT")
+
+
+VARIABLES: Final[tuple[tuple[str, str, object, str], ...]] = tuple(
+    (setting.metadata["env"], setting.name, setting.default, setting.metadata["meaning"])
+    for setting in fields(Settings)
+)
+"""(variable, name in code and YAML, default, meaning) of every setting, for documentation."""
+
+
+def load(
+    given: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[Settings, list[str]]:
+    """The settings, and one sentence for each value that could not be used.
+
+    ``given`` is what code or YAML says, by setting name; None there means not given. An empty
+    environment variable counts as unset, as OpenTelemetry asks.
+    """
+    given = given or {}
+    environ = os.environ if environ is None else environ
+    problems = [
+        f"farthing has no setting {name!r}; it has: {', '.join(row[1] for row in VARIABLES)}."
+        for name in given
+        if name not in Settings.__dataclass_fields__
+    ]
+    chosen: dict[str, Any] = {}
+    for setting in fields(Settings):
+        variable: str = setting.metadata["env"]
+        # Weakest first, so that a bad value in code leaves what the environment says.
+        for source, value in (
+            (variable, environ.get(variable) or None),
+            (setting.name, given.get(setting.name)),
+        ):
+            if value is None:
+                continue
+            try:
+                parsed = setting.metadata["parse"](value)
+            except ValueError as error:
+                problems.append(f"{source}={value!r} is not usable: {error}. It is ignored.")
+            else:
+                chosen[setting.name] = parsed
+    return Settings(**chosen), problems
