@@ -1,0 +1,82 @@
+"""Assessment: facts of a call and who spent it in; cost, status and attributes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from farthing_processor import semconv as names
+from farthing_processor.attribution import Attribution
+from farthing_processor.facts import Facts
+from farthing_processor.pricing import price
+from farthing_processor.pricing.hosts import residency_of
+from farthing_processor.semconv import INFERENCE
+from farthing_processor.usage import Usage
+
+AttributeValue = str | bool | int | float | list[str]
+
+_CLASS_NAMES: Final = {name: names.COST_CLASS_PREFIX + name for name in names.COST_CLASSES}
+
+
+class Assessment(NamedTuple):
+    """What is to be said of one call. Immutable."""
+
+    cost: float | None
+    """USD, the double nearest to the exact amount; None where no amount is known."""
+    status: str | None
+    """How far to trust it (``farthing.cost.status``); None for a call that cannot have cost."""
+    by_class: Mapping[str, float]
+    """USD by class of `semconv.COST_CLASSES`, without those that are zero."""
+    flags: tuple[str, ...]
+    """Why the call is not normal; empty when it is."""
+    attributes: Mapping[str, AttributeValue]
+    """Span attributes, ready to set."""
+    source: str = names.SOURCE_LOCAL
+    reason: str | None = None
+    """Why there is no amount, in one word of a fixed list; None where there is one."""
+
+
+NOTHING: Final = Assessment(None, None, {}, (), {})
+"""A call that failed before it could cost anything: no status, and not counted as unpriced."""
+
+
+def assess(facts: Facts, who: Attribution) -> Assessment:
+    """Price a call. Never raises for any facts; pure but for the compiled-price cache.
+
+    The model is the one that answered, else the one that was asked for: an alias, a deployment or a
+    router is asked, a model with a price answers.
+    """
+    usage = facts.usage
+    if facts.error_type is not None and usage is None and not facts.output_seen:
+        return NOTHING
+    model = facts.response_model or facts.request_model
+    priced = price(_payable(facts), provider=facts.provider, model=model, at_ns=facts.start_ns)
+    attributes: dict[str, AttributeValue] = {names.COST_STATUS: priced.status}
+    cost = priced.usd
+    source = names.SOURCE_PROVIDER if priced.status == "reported" else names.SOURCE_LOCAL
+    if cost is not None:
+        attributes[names.COST_AMOUNT] = cost
+        attributes[names.COST_CURRENCY] = names.CURRENCY_USD
+        attributes[names.COST_SOURCE] = source
+        if priced.match not in ("", "exact"):
+            attributes[names.COST_MATCH] = priced.match
+        if priced.prices:
+            attributes[names.COST_PRICES] = priced.prices
+        for name, amount in priced.classes.items():
+            attributes[_CLASS_NAMES[name]] = amount
+    return Assessment(cost, priced.status, priced.classes, (), attributes, source, priced.reason)
+
+
+def _payable(facts: Facts) -> Usage | None:
+    """The usage, if an amount can be put to it: final, and for inference both ways.
+
+    Half the counts are worth showing, not worth an amount: it would be wrong by the other half.
+    """
+    usage = facts.usage
+    if usage is None or not usage.complete:
+        return None
+    if not usage.geo and (geo := residency_of(facts.server_address)):
+        usage = usage._replace(geo=geo)
+    if facts.operation not in INFERENCE or usage.reported_cost is not None:
+        return usage
+    return None if usage.input_tokens is None or usage.output_tokens is None else usage

@@ -1,0 +1,109 @@
+"""The bill: a usage priced line by line, exactly, and what of it has no rate."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from farthing_processor.pricing.card import Card, Rates
+from farthing_processor.usage import Usage
+
+INPUT: Final = "input"
+CACHE_READ: Final = "cache_read"
+CACHE_WRITE: Final = "cache_write"
+OUTPUT: Final = "output"
+TOOLS: Final = "tools"
+CLASSES: Final = (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, TOOLS)
+"""The classes that a cost is reported by. Every modality is in its class; fees for searches and for
+a request are `TOOLS`."""
+
+
+class Line(NamedTuple):
+    """So many of one thing at one rate."""
+
+    part_of: str
+    """One of `CLASSES`."""
+    what: str
+    quantity: int
+    rate: int | None
+    """In ``1 / Card.per_usd`` dollars each; None where it is not known."""
+
+    @property
+    def amount(self) -> int:
+        """In ``1 / Card.per_usd`` dollars; 0 where the rate is not known."""
+        return self.quantity * (self.rate or 0)
+
+
+class Bill(NamedTuple):
+    """All that a usage is billed, and what is wrong with it."""
+
+    lines: tuple[Line, ...]
+    unknown: tuple[str, ...]
+    """What makes the sum partial, in a few words each; empty when it is whole. What has no rate is
+    left out of the sum, not guessed at."""
+
+
+def bill(usage: Usage, card: Card) -> Bill:
+    """Every line of something, for a usage whose parts fit (`checked`) and a card with rates."""
+    rates = card.rates(usage.input_tokens or 0)
+    lines = tuple(Line(*row) for row in _rows(usage, rates) if row[2])
+    unknown = [f"no rate for {line.what}" for line in lines if line.rate is None]
+    if usage.input_tokens is None and rates.input:
+        unknown.append("input tokens not reported")
+    if usage.output_tokens is None and rates.output:
+        unknown.append("output tokens not reported")
+    # The modality of cached tokens matters where it has a rate of its own.
+    split_audio = rates.input_audio != rates.input and usage.input_audio_tokens
+    split_image = rates.input_image != rates.input and usage.input_image_tokens
+    if (split_audio or split_image) and _overlap(usage) > 0:
+        unknown.append("cached tokens not reported by modality")
+    return Bill(lines, tuple(unknown))
+
+
+def _overlap(usage: Usage) -> int:
+    """Tokens that are audio or image and cached too, beyond those reported as both."""
+    both = usage.cache_read_audio_tokens + usage.cache_read_image_tokens
+    modal = usage.input_audio_tokens + usage.input_image_tokens - both
+    fresh = (usage.input_tokens or 0) - usage.cache_read_tokens - usage.cache_write_tokens
+    return max(0, modal - fresh)
+
+
+def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None], ...]:
+    """What every `Line` could be, also of nothing."""
+    read_audio, read_image = usage.cache_read_audio_tokens, usage.cache_read_image_tokens
+    write_1h, write_12h = usage.cache_write_1h_tokens, usage.cache_write_12h_tokens
+    fresh = (usage.input_tokens or 0) - usage.cache_read_tokens - usage.cache_write_tokens
+    audio = min(usage.input_audio_tokens - read_audio, fresh)
+    image = min(usage.input_image_tokens - read_image, fresh - audio)
+    out_audio, out_image = usage.output_audio_tokens, usage.output_image_tokens
+    text_out = (usage.output_tokens or 0) - out_audio - out_image
+    reasoning = 0
+    if rates.reasoning is not None:
+        reasoning = min(usage.reasoning_tokens or 0, text_out)
+    return (
+        (INPUT, "input", fresh - audio - image, rates.input),
+        (INPUT, "audio input", audio, rates.input_audio),
+        (INPUT, "image input", image, rates.input_image),
+        (
+            CACHE_READ,
+            "cache read",
+            usage.cache_read_tokens - read_audio - read_image,
+            rates.cache_read,
+        ),
+        (CACHE_READ, "audio cache read", read_audio, rates.cache_read_audio),
+        (CACHE_READ, "image cache read", read_image, rates.cache_read_image),
+        (
+            CACHE_WRITE,
+            "cache write",
+            usage.cache_write_tokens - write_1h - write_12h,
+            rates.cache_write,
+        ),
+        (CACHE_WRITE, "1 h cache write", write_1h, rates.cache_write_1h),
+        (CACHE_WRITE, "12 h cache write", write_12h, rates.cache_write_12h),
+        (OUTPUT, "output", text_out - reasoning, rates.output),
+        (OUTPUT, "reasoning output", reasoning, rates.reasoning),
+        (OUTPUT, "audio output", out_audio, rates.output_audio),
+        (OUTPUT, "image output", out_image, rates.output_image),
+        (TOOLS, "web search", usage.web_searches, rates.web_search),
+        (TOOLS, "file search", usage.file_searches, rates.file_search),
+        (TOOLS, "request", 1 if rates.request else 0, rates.request),
+    )

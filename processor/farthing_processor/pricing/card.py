@@ -1,0 +1,289 @@
+"""Rate cards: the prices of one model at one moment in one setting, as scaled integers.
+
+A card is compiled once for a key and holds until the next moment at which a price of the model may
+change. Its rates are integers of ``1 / per_usd`` dollars, a power of ten, so that a cost is exact
+until the one division that makes it a float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, NamedTuple
+
+from farthing_processor.pricing.names import Match
+from farthing_processor.pricing.pack import Prices, Rate, When
+from farthing_processor.usage import STANDARD_TIERS, joined
+
+DAY_NS: Final = 86_400 * 10**9
+EVER: Final = 2**127
+"""Later than any moment, larger than any count."""
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class Setting(NamedTuple):
+    """In what way a call was served, beside where and when. Empty is the standard."""
+
+    tier: str = ""
+    batch: bool = False
+    speed: str = ""
+    geo: str = ""
+
+    def axes(self) -> dict[str, str]:
+        """What departs from the standard, by the pack's names.
+
+        A pack that has no rate for an axis, or none at that moment, prices at the standard rates,
+        and the card says so: a tier is never silently standard. This covers Anthropic's priority
+        tier too, whose price is a matter of contract
+        (https://platform.claude.com/docs/en/api/service-tiers).
+        """
+        axes: dict[str, str] = {}
+        if self.tier not in STANDARD_TIERS:
+            axes["service_tier"] = self.tier
+        if self.batch:
+            axes["processing"] = "batch"
+        if self.speed not in ("", "standard"):
+            axes["speed"] = self.speed
+        if self.geo not in ("", "global"):
+            axes["geo"] = self.geo
+        return axes
+
+
+class Rates(NamedTuple):
+    """Integers of ``1 / per_usd`` dollars for one token, search or request; None is not known.
+
+    Where a rate may stand in for one that is absent:
+
+    - cached input without a rate is input at its full rate, and so is a cache write: a provider
+      that lists no discount or surcharge has none. Not so for the longer retentions, which cost
+      more than the ordinary write (https://platform.claude.com/docs/en/about-claude/pricing, twice
+      the input rate for an hour; the rates differ between providers, so none is assumed).
+    - image input is input: "image inputs are metered and charged in tokens, just as text inputs"
+      (https://platform.openai.com/docs/guides/images-vision), and Google lists one rate for both.
+    - image output is output where image input has a rate of its own, which only image models have:
+      their output rate is that of images.
+    - audio has no such rule. It costs up to thirteen times the text rate.
+    """
+
+    input: int | None
+    output: int | None
+    cache_read: int | None
+    cache_write: int | None
+    cache_write_1h: int | None
+    cache_write_12h: int | None
+    input_audio: int | None
+    input_image: int | None
+    cache_read_audio: int | None
+    cache_read_image: int | None
+    output_audio: int | None
+    output_image: int | None
+    reasoning: int | None
+    web_search: int | None
+    file_search: int | None
+    request: int | None
+
+
+PRICE_KEYS: Final[Mapping[str, str]] = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "cache_write_12h": "cache_write_12h_mtok",
+    "input_audio": "input_audio_mtok",
+    "input_image": "input_image_mtok",
+    "cache_read_audio": "cache_audio_read_mtok",
+    "cache_read_image": "cache_image_read_mtok",
+    "output_audio": "output_audio_mtok",
+    "output_image": "output_image_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "web_search": "web_searches_kcount",
+    "file_search": "storage_searches_kcount",
+    "request": "requests_kcount",
+}
+"""The pack's key of each rate."""
+
+_PER = {"mtok": 6, "kcount": 3}
+"""Powers of ten that the units of a key stand for."""
+
+
+class Card(NamedTuple):
+    """What one model costs in one setting from ``since`` until ``until``."""
+
+    since: int
+    until: int
+    """Nanoseconds since the epoch, the end excluded."""
+    steps: tuple[tuple[int, Rates], ...] = ()
+    """(more input tokens than this, rates of the whole request), ascending from -1."""
+    per_usd: int = 1
+    simple: tuple[int, int, int, int, int | None, int | None] | None = None
+    """Below the first long-context threshold, where nothing about the card needs more care: the
+    rates of input, output, cache read and write, what a write for 1 h costs above that, and the fee
+    of a web search."""
+    limit: int = -1
+    """The largest input that ``simple`` is for."""
+    match: str = ""
+    model: str = ""
+    """The pack's provider and model, for people."""
+    problem: str = ""
+    """What the pack does not know about this setting; empty when it has all rates."""
+    free: bool = False
+    unpriced: str | None = None
+    """Why there is no price: ``unknown_provider``, ``unknown_model`` or ``no_price``."""
+    prices: str = ""
+    """The version of the table it was compiled from."""
+
+    def rates(self, input_tokens: int) -> Rates:
+        """The rates of a request by its whole input, cache included."""
+        return next(rates for above, rates in reversed(self.steps) if input_tokens > above)
+
+
+def unpriced(reason: str, match: str = "", model: str = "") -> Card:
+    """The card of what has no price."""
+    return Card(-EVER, EVER, match=match, model=model, unpriced=reason)
+
+
+def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
+    """The card of a model at a moment.
+
+    ``own`` is False for a model of a provider that the called one resells: its price variants are
+    not for sale there (genai-prices' rule), so that no setting but the standard has rates.
+    """
+    model = match.model
+    name = f"{model.provider}/{model.id}"
+    variants = model.variants if own else ()
+    whens = [when for when, _ in model.prices] + [when for _, _, when, _ in variants]
+    edges = {edge for when in whens for edge in _edges(when, at_ns)}
+    since = max((edge for edge in edges if edge <= at_ns), default=-EVER)
+    until = min((edge for edge in edges if edge > at_ns), default=EVER)
+
+    standing = [prices for when, prices in model.prices if _holds(when, at_ns)]
+    prices = dict(standing[-1] if standing else model.prices[0][1])
+    axes = setting.axes()
+    covered: dict[str, str] = {}
+    overrides: dict[str, Rate] = {}
+    for axis, value, when, rates in variants:
+        if axes.get(axis) == value and _holds(when, at_ns):
+            covered[axis] = value
+            overrides = {**rates, **overrides}
+    prices |= overrides
+    unknown = [f"no rate for {axis} {value}" for axis, value in axes.items() if axis not in covered]
+    if len(covered) > 1:
+        unknown.append(f"no rate for {' with '.join(covered.values())}")
+    if unread := sorted(prices.keys() - set(PRICE_KEYS.values())):
+        unknown.append(f"usage does not report {', '.join(unread)}")
+
+    if model.free:
+        prices |= dict.fromkeys(_TOKEN_KEYS, "0")
+    prices = {key: rate for key, rate in prices.items() if key not in unread}
+    if prices.keys().isdisjoint(_TOKEN_KEYS):
+        return unpriced("no_price", match.how, name)._replace(since=since, until=until)
+    scale = max(_places(key, at) for key, rate in prices.items() for _, at in _tiers(rate))
+    thresholds = {above for rate in prices.values() for above, _ in _tiers(rate)}
+    steps = tuple((above, _rates(prices, above, scale)) for above in sorted(thresholds))
+    first = steps[0][1]
+    free = not any(rate for _, rates in steps for rate in rates)
+    simple = None
+    if not (unknown or free or first.request or first.reasoning):
+        inp, out, read, write = first[:4]
+        hour, search = first.cache_write_1h, first.web_search
+        if not (inp is None or out is None or read is None or write is None):
+            extra = None if hour is None else hour - write
+            simple = (inp, out, read, write, extra, search)
+    return Card(
+        since=since,
+        until=until,
+        steps=steps,
+        per_usd=10**scale,
+        simple=simple,
+        limit=steps[1][0] if len(steps) > 1 else EVER,
+        match=match.how,
+        model=name,
+        problem=joined(*unknown),
+        free=free,
+    )
+
+
+_TOKEN_KEYS: Final = frozenset(key for key in PRICE_KEYS.values() if key.endswith("_mtok"))
+
+
+def _rates(prices: Prices, above: int, scale: int) -> Rates:
+    """The rates of requests with more input tokens than ``above``, stand-ins included."""
+    own = Rates(
+        **{
+            field: _scaled(key, _at(prices[key], above), scale) if key in prices else None
+            for field, key in PRICE_KEYS.items()
+        }
+    )
+    image_model = own.input_image is not None
+    return own._replace(
+        cache_read=_first(own.cache_read, own.input),
+        cache_write=_first(own.cache_write, own.input),
+        input_image=_first(own.input_image, own.input),
+        cache_read_audio=_first(
+            own.cache_read_audio, own.input_audio if own.cache_read is None else None
+        ),
+        cache_read_image=_first(
+            own.cache_read_image,
+            own.cache_read if not image_model else None,
+            own.input_image if own.cache_read is None else None,
+            own.input if not image_model else None,
+        ),
+        output_image=_first(own.output_image, own.output if image_model else None),
+    )
+
+
+def _first(*rates: int | None) -> int | None:
+    return next((rate for rate in rates if rate is not None), None)
+
+
+def _tiers(rate: Rate) -> list[tuple[int, str]]:
+    """(more input tokens than this, decimal), ascending from -1."""
+    if isinstance(rate, str):
+        return [(-1, rate)]
+    base, tiers = rate
+    return [(-1, base), *((above, at) for above, at in tiers)]
+
+
+def _at(rate: Rate, above: int) -> str:
+    return [decimal for start, decimal in _tiers(rate) if start <= above][-1]
+
+
+def _places(key: str, decimal: str) -> int:
+    """How many decimal places one unit's price has."""
+    return _PER[key.rpartition("_")[2]] + len(decimal.partition(".")[2])
+
+
+def _scaled(key: str, decimal: str, scale: int) -> int:
+    return int(decimal.replace(".", "")) * 10 ** (scale - _places(key, decimal))
+
+
+def _holds(when: When, at_ns: int) -> bool:
+    """Whether a condition holds at a moment. A daily window may pass midnight; its end is out."""
+    if when is None:
+        return True
+    if "from" in when:
+        return at_ns >= _midnight(when["from"])
+    start, end = (_minute(clock) for clock in when["daily"])
+    at = at_ns % DAY_NS
+    return (at >= start or at < end) if end < start else start <= at < end
+
+
+def _edges(when: When, at_ns: int) -> tuple[int, ...]:
+    """The moments around ``at_ns`` at which a condition begins or ceases to hold."""
+    if when is None:
+        return ()
+    if "from" in when:
+        return (_midnight(when["from"]),)
+    today = at_ns - at_ns % DAY_NS
+    days = (today - DAY_NS, today, today + DAY_NS)
+    return tuple(day + _minute(clock) for day in days for clock in when["daily"])
+
+
+def _midnight(day: str) -> int:
+    return (date.fromisoformat(day).toordinal() - _EPOCH) * DAY_NS
+
+
+def _minute(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return (int(hours) * 60 + int(minutes)) * 60 * 10**9

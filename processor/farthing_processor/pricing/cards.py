@@ -1,0 +1,67 @@
+"""Cards: the rate card of a key, compiled once and kept in a bounded cache."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farthing_processor.pricing import names
+from farthing_processor.pricing.card import Card, Setting, compile_card, unpriced
+from farthing_processor.pricing.pack import shipped
+
+Key = tuple[str, str | None, str, bool, str, str]
+"""Provider, model, tier, batch, speed, geography."""
+
+CACHED: Final = 4096
+"""Cards kept, at most."""
+MAX_KEY: Final = 512
+"""A key whose names are longer together is not kept."""
+
+
+class Cards:
+    """Compiled cards by key: at most `CACHED`, in two generations.
+
+    What is asked for moves to the recent one; when that is full it becomes the older one and what
+    was there is forgotten, so that a flood of names that nobody asks for twice cannot drive out
+    those in use. There is no lock, in a fork neither: a race can only forget a card.
+    """
+
+    def __init__(self) -> None:
+        self.recent: dict[Key, Card] = {}
+        self.older: dict[Key, Card] = {}
+
+    def get(self, key: Key, at_ns: int) -> Card:
+        card = self.recent.get(key)
+        if card is None or not card.since <= at_ns < card.until:
+            card = self._miss(key, at_ns)
+        return card
+
+    def __len__(self) -> int:
+        return len(self.recent) + len(self.older)
+
+    def _miss(self, key: Key, at_ns: int) -> Card:
+        card = self.older.get(key)
+        if card is None or not card.since <= at_ns < card.until:
+            card = _compile(key, at_ns)
+        if sum(len(part) for part in key if isinstance(part, str)) <= MAX_KEY:
+            if len(self.recent) >= CACHED // 2:
+                self.older, self.recent = self.recent, {}
+            self.recent[key] = card
+        return card
+
+
+def _compile(key: Key, at_ns: int) -> Card:
+    provider_name, model, tier, batch, speed, geo = key
+    pack = shipped()
+    provider = pack.provider(names.PROVIDERS.get(provider_name, provider_name))
+    if provider is None:
+        return unpriced("unknown_provider")
+    match = names.resolve(pack, provider, model) if model else None
+    if match is None:
+        return unpriced("unknown_model")
+    own = match.model.provider == provider.id
+    card = compile_card(match, Setting(tier, batch, speed, geo), own, at_ns)
+    return card._replace(prices=pack.version)
+
+
+CARDS: Final = Cards()
+"""The cards of this process."""

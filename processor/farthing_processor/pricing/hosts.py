@@ -1,0 +1,90 @@
+"""Hosts: which provider serves at an address, as ``gen_ai.provider.name``.
+
+The name of a client library says nothing: the OpenAI client talks to a dozen providers, each with
+its own prices. Names are those of the GenAI conventions where they have one, else the price pack's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+OTHER: Final = "_OTHER"
+"""A host that is not known: a gateway, a proxy, one's own machine. It has no prices."""
+
+HOSTS: Final[Mapping[str, str]] = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.inference",
+    "models.ai.azure.com": "azure.ai.inference",
+    "api.anthropic.com": "anthropic",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "api.groq.com": "groq",
+    "api.deepseek.com": "deepseek",
+    "api.mistral.ai": "mistral_ai",
+    "codestral.mistral.ai": "mistral_ai",
+    "api.x.ai": "x_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.cohere.com": "cohere",
+    "api.cohere.ai": "cohere",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.moonshot.cn": "moonshot_ai",
+    "ml.cloud.ibm.com": "ibm.watsonx.ai",
+    "openrouter.ai": "openrouter",
+    "api.together.xyz": "together",
+    "api.together.ai": "together",
+    "api.fireworks.ai": "fireworks",
+    "api.cerebras.ai": "cerebras",
+    "api.novita.ai": "novita",
+    "api.avian.io": "avian",
+    "api.minimax.io": "minimax",
+    "api.minimaxi.com": "minimax",
+    "api.z.ai": "zai",
+    "open.bigmodel.cn": "zhipuai",
+    "api.voyageai.com": "voyageai",
+    "api.arcee.ai": "arcee",
+    "inference.baseten.co": "baseten",
+    "api.githubcopilot.com": "github-copilot",
+}
+"""A host, and every host below it, to its provider."""
+
+RESIDENCY: Final[Mapping[str, str]] = {
+    "eu.api.openai.com": "eu",
+    "us.api.openai.com": "us",
+}
+"""Hosts that keep inference in a region, for `Usage.geo`
+(https://platform.openai.com/docs/guides/your-data)."""
+
+
+# Regions and private endpoints put labels before and after the service's.
+AWS_SERVICES: Final = frozenset({"bedrock-runtime", "bedrock-runtime-fips", "bedrock-mantle"})
+AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+
+
+def provider_of(host: str | None, port: int | None = None) -> str:
+    """The provider behind ``server.address``; `OTHER` when unknown. Raises nothing.
+
+    Only a whole name or one below it counts: ``eu.api.openai.com`` is OpenAI,
+    ``api.openai.com.evil.example`` and ``notapi.openai.com`` are not. A port other than that of
+    HTTPS is someone's own server under a borrowed name.
+    """
+    if not host or port not in (None, 443):
+        return OTHER
+    host = host.lower().rstrip(".")
+    rest = host
+    while rest:
+        if name := HOSTS.get(rest):
+            return name
+        rest = rest.partition(".")[2]
+    if host.endswith("-aiplatform.googleapis.com"):
+        return "gcp.vertex_ai"
+    if host.endswith(AWS_DOMAINS) and not AWS_SERVICES.isdisjoint(host.split(".")):
+        return "aws.bedrock"
+    return OTHER
+
+
+def residency_of(host: str | None) -> str:
+    """Where ``server.address`` keeps inference (``eu``); empty where that is not its promise."""
+    return RESIDENCY.get(host.lower().rstrip("."), "") if host else ""

@@ -1,0 +1,250 @@
+"""Recording: the catalogue's instruments, and what one assessed call adds to each.
+
+Four records cost more than all the rest of a call, and twice as much one by one between other work
+as in a row. So calls wait in a short queue, which is emptied when it is full, before every
+collection, and at exit: nothing is lost, and each call is recorded once, by one thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from farthing_processor import metrics as catalogue
+from farthing_processor import semconv as names
+from farthing_processor.assessment import Assessment
+from farthing_processor.attribution import Attribution
+from farthing_processor.facts import Facts
+from farthing_processor.metrics import Metric
+from farthing_processor.pricing import prices_age_s, prices_version
+from farthing_processor.semconv import INFERENCE
+from farthing_processor.settings import Settings
+from farthing_processor.usage import Usage
+
+Record = Callable[[float, dict[str, str], Context | None], None]
+
+BATCH: Final = 32
+"""Calls that wait, at most: a batch takes a millisecond or two, once in so many calls."""
+
+OTHER: Final = "other"
+LABEL_LENGTH: Final = 256
+
+
+class Labels:
+    """Keeps each label to a bounded number of distinct values: no caller can grow the series."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen: dict[str, set[str]] = {name: set() for name in catalogue.CALL_LABELS}
+
+    def of(self, facts: Facts, who: Attribution) -> dict[str, str]:
+        """The labels of a call, in a new dict: those of `CALL_LABELS` that have a value."""
+        labels: dict[str, str] = {}
+        for name, value in (
+            (names.OPERATION_NAME, facts.operation),
+            (names.PROVIDER_NAME, facts.provider),
+            (names.REQUEST_MODEL, facts.request_model),
+            (names.RESPONSE_MODEL, facts.response_model),
+            (names.STEP_NAME, who.step),
+            (names.AGENT_NAME, who.agent),
+            (names.WORKFLOW_NAME, who.workflow),
+            (names.FEATURE, who.feature),
+        ):
+            if value:
+                seen = self._seen[name]
+                if value not in seen:
+                    if len(seen) >= self._limit or len(value) > LABEL_LENGTH:
+                        value = OTHER
+                    else:
+                        seen.add(value)
+                labels[name] = value
+        return labels
+
+
+class _Entry(NamedTuple):
+    """One call that waits to be recorded."""
+
+    facts: Facts
+    who: Attribution
+    assessment: Assessment
+    first_chunk_s: float | None
+    context: Context | None
+
+
+class Recorder:
+    """Records assessed calls. One for a meter and a set of settings; thread-safe."""
+
+    def __init__(self, meter: Meter, settings: Settings) -> None:
+        self._labels = Labels(settings.label_limit)
+        self._instruments: dict[Metric, Record] = {
+            metric: _instrument(meter, metric)
+            for metric in catalogue.CATALOGUE
+            if settings.semconv in metric.since and metric.kind != "gauge"
+        }
+        self._operation_duration_for_inference = settings.semconv != "latest"
+        self._waiting: deque[_Entry] = deque()
+        _recorders.add(self)
+        age = catalogue.PRICES_AGE
+        meter.create_observable_gauge(age.name, [_collecting], age.unit, age.description)
+
+    def record(
+        self,
+        facts: Facts,
+        who: Attribution,
+        assessment: Assessment,
+        *,
+        first_chunk_s: float | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Add one call. ``context`` holds the call's span, so that exemplars point to it."""
+        self._waiting.append(_Entry(facts, who, assessment, first_chunk_s, context))
+        if len(self._waiting) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Record every call that waits."""
+        while True:
+            try:
+                # Atomic: of several threads that flush at once, one gets each entry.
+                entry = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                self._record(*entry)
+            except Exception:
+                _log.debug("The metrics of a call were not recorded", exc_info=True)
+
+    def forget(self) -> None:
+        """Drop what waits: after a fork it is the parent's to record."""
+        self._waiting.clear()
+
+    def _record(
+        self,
+        facts: Facts,
+        who: Attribution,
+        assessment: Assessment,
+        first_chunk_s: float | None,
+        context: Context | None,
+    ) -> None:
+        labels = self._labels.of(facts, who)
+        failed = {**labels, names.ERROR_TYPE: facts.error_type} if facts.error_type else labels
+        inference = facts.operation in INFERENCE
+        usage = facts.usage
+
+        def add(metric: Metric, value: float, values: dict[str, str] = labels) -> None:
+            record = self._instruments.get(metric)
+            if record is not None:
+                record(value, values, context)
+
+        if inference:
+            add(catalogue.INFERENCE_DURATION, facts.duration_s, failed)
+        if not inference or self._operation_duration_for_inference:
+            add(catalogue.OPERATION_DURATION, facts.duration_s, failed)
+        if first_chunk_s is not None:
+            add(catalogue.TIME_TO_FIRST_CHUNK, first_chunk_s)
+            if inference:
+                add(catalogue.INFERENCE_TIME_TO_FIRST_CHUNK, first_chunk_s)
+        if usage is not None:
+            usage = usage.billed()
+            for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+                if count is not None:
+                    add(catalogue.TOKEN_USAGE, count, {**labels, names.TOKEN_TYPE: kind})
+            if inference and catalogue.INFERENCE_INPUT in self._instruments:
+                self._record_inference_tokens(usage, labels, add)
+        if assessment.cost is not None:
+            in_usd = {**labels, names.COST_CURRENCY: names.CURRENCY_USD}
+            add(catalogue.COST, assessment.cost, in_usd)
+        elif assessment.reason is not None:
+            add(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
+        if facts.attempts > 1:
+            add(catalogue.RETRIES, facts.attempts - 1, failed)
+
+    def _record_inference_tokens(
+        self, usage: Usage, labels: dict[str, str], add: Callable[..., None]
+    ) -> None:
+        for metric, per_call, total, audio, image in (
+            (
+                catalogue.INFERENCE_INPUT,
+                catalogue.INFERENCE_INPUT_PER_CALL,
+                usage.input_tokens,
+                usage.input_audio_tokens,
+                usage.input_image_tokens,
+            ),
+            (
+                catalogue.INFERENCE_OUTPUT,
+                catalogue.INFERENCE_OUTPUT_PER_CALL,
+                usage.output_tokens,
+                usage.output_audio_tokens,
+                usage.output_image_tokens,
+            ),
+            (
+                catalogue.INFERENCE_CACHE_READ,
+                None,
+                usage.cache_read_tokens or None,
+                usage.cache_read_audio_tokens,
+                usage.cache_read_image_tokens,
+            ),
+            (catalogue.INFERENCE_CACHE_WRITE, None, usage.cache_write_tokens or None, 0, 0),
+            (catalogue.INFERENCE_REASONING, None, usage.reasoning_tokens or None, 0, 0),
+        ):
+            if total is None:
+                continue
+            if per_call is not None:
+                add(per_call, total)
+            for modality, count in _by_modality(total, audio, image):
+                add(metric, count, {**labels, names.TOKEN_MODALITY: modality})
+
+
+def _by_modality(total: int, audio: int, image: int) -> Iterable[tuple[str, int]]:
+    """Counts that sum to ``total``: by modality where the provider broke it down, else unknown."""
+    if not audio and not image:
+        return (("unknown", total),)
+    text = max(total - audio - image, 0)
+    parts = (("text", text), ("audio", audio), ("image", image))
+    return [(modality, count) for modality, count in parts if count]
+
+
+def _instrument(meter: Meter, metric: Metric) -> Record:
+    if metric.kind == "counter":
+        return meter.create_counter(metric.name, metric.unit, metric.description).add
+    return meter.create_histogram(
+        metric.name,
+        metric.unit,
+        metric.description,
+        explicit_bucket_boundaries_advisory=metric.buckets,
+    ).record
+
+
+_log: Final = logging.getLogger("farthing")
+_recorders: Final[weakref.WeakSet[Recorder]] = weakref.WeakSet()
+
+
+def flush() -> None:
+    """Record every call that waits anywhere in this process."""
+    for recorder in tuple(_recorders):
+        recorder.flush()
+
+
+def _forget() -> None:
+    for recorder in tuple(_recorders):
+        recorder.forget()
+
+
+# The SDK collects once more at exit, later than this: what registers last runs first.
+atexit.register(flush)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _collecting(_options: CallbackOptions) -> Iterable[Observation]:
+    """The gauge's callback: the SDK calls it before it looks at any other instrument."""
+    flush()
+    return [Observation(prices_age_s(), {names.COST_PRICES: prices_version()})]

@@ -1,0 +1,65 @@
+"""Hosts to providers: a look-alike is nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from farthing_processor.pricing.hosts import HOSTS, OTHER, provider_of, residency_of
+from farthing_processor.pricing.names import PROVIDERS
+from farthing_processor.pricing.pack import shipped
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("api.openai.com", "openai"),
+        ("API.OpenAI.com.", "openai"),
+        ("eu.api.openai.com", "openai"),
+        ("us.api.openai.com", "openai"),
+        ("acme.openai.azure.com", "azure.ai.openai"),
+        ("acme.cognitiveservices.azure.com", "azure.ai.openai"),
+        ("acme.services.ai.azure.com", "azure.ai.inference"),
+        ("api.anthropic.com", "anthropic"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "aws.bedrock"),
+        ("vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", "aws.bedrock"),
+        ("bedrock-mantle.us-east-1.api.aws", "aws.bedrock"),
+        ("us-east5-aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("generativelanguage.googleapis.com", "gcp.gemini"),
+        ("openrouter.ai", "openrouter"),
+        ("api.x.ai", "x_ai"),
+        ("api.openai.com.evil.example", OTHER),
+        ("notapi.openai.com", OTHER),
+        ("evil-api.openai.com.example.org", OTHER),
+        ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", OTHER),
+        ("bedrock-runtime.evil.example", OTHER),
+        ("s3.amazonaws.com", OTHER),
+        ("evil-aiplatform.googleapis.com.example", OTHER),
+        ("openai.com", OTHER),
+        ("localhost", OTHER),
+        ("127.0.0.1", OTHER),
+        ("", OTHER),
+        (None, OTHER),
+        ("." * 300, OTHER),
+    ],
+)
+def test_provider_of(host: str | None, provider: str) -> None:
+    assert provider_of(host) == provider
+
+
+def test_another_port_is_another_server() -> None:
+    assert provider_of("api.openai.com", 443) == "openai"
+    assert provider_of("api.openai.com", 8080) == OTHER
+
+
+def test_residency() -> None:
+    assert residency_of("EU.api.openai.com") == "eu"
+    assert residency_of("api.openai.com") == residency_of(None) == ""
+
+
+def test_every_host_but_one_has_prices() -> None:
+    """A provider that the table names is one that the pack prices; watsonx it does not."""
+    unpriced = {
+        name for name in HOSTS.values() if not shipped().provider(PROVIDERS.get(name, name))
+    }
+    assert unpriced == {"ibm.watsonx.ai"}
