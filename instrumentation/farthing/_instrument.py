@@ -1,0 +1,53 @@
+"""Instrumenting the client libraries of this process, and undoing it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from farthing import patching, telemetry
+from farthing.providers import LIBRARIES
+from farthing.providers.generated import patches
+from farthing_processor import settings
+
+_lock: Final = threading.Lock()
+_last: Final[list[object]] = []
+"""The arguments of the last `instrument` that changed anything."""
+
+
+def instrument(
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    **options: object,
+) -> None:
+    """Have every call of the known client libraries recorded and priced.
+
+    Libraries that are not imported yet are instrumented when they are; none is imported for you.
+    Without a provider the global one is used, whether it is set before or after. ``options`` are
+    the settings of `farthing_processor.settings`, such as ``semconv="both"``; they win over the
+    environment. Calling it again with the same arguments changes nothing, with others it replaces
+    what was said before. Never raises: a setting that cannot be used is logged and left out.
+    """
+    try:
+        chosen, problems = settings.load(options)
+        asked = [tracer_provider, meter_provider, chosen]
+        with _lock:
+            if telemetry.current() is None or asked != _last:
+                telemetry.use(telemetry.make(chosen, tracer_provider, meter_provider))
+                _last[:] = asked
+                for problem in problems:
+                    telemetry.log.warning("%s", problem)
+            for library in LIBRARIES:
+                patching.apply(patches(library))
+    except Exception:
+        telemetry.log.warning("farthing could not start, so calls are not recorded", exc_info=True)
+
+
+def uninstrument() -> None:
+    """Leave the client libraries as they were. Calls already begun are still recorded in full."""
+    with _lock:
+        telemetry.use(None)
+        patching.undo()

@@ -1,0 +1,81 @@
+"""Content: prompts and answers in the JSON shapes of the conventions. Only when asked for.
+
+A part of a kind that the conventions do not know keeps its ``type`` and nothing else, so that no
+file or image ends up in telemetry by accident.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+Part = dict[str, Any]
+Message = dict[str, Any]
+
+
+def dumps(value: object) -> str:
+    """``value`` as compact JSON; what has no JSON form becomes its text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def text(content: object) -> Part:
+    return {"type": "text", "content": content}
+
+
+def reasoning(content: object) -> Part:
+    return {"type": "reasoning", "content": content}
+
+
+def tool_call(id: object, name: object, arguments: object) -> Part:
+    """A call of a tool; arguments given as JSON text are parsed where they can be."""
+    if isinstance(arguments, str):
+        # A stream that was cut leaves half of them: then the text is all there is.
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
+    return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
+
+
+def tool_result(id: object, response: object) -> Part:
+    return {"type": "tool_call_response", "id": id, "response": response}
+
+
+def message(role: object, parts: list[Part]) -> Message:
+    return {"role": str(role), "parts": parts}
+
+
+def other(kind: object) -> Part:
+    return {"type": str(kind or "unknown")}
+
+
+def blob(modality: str, data: object, mime_type: object = None) -> Part:
+    part = {"type": "blob", "modality": modality, "content": data}
+    return part | {"mime_type": mime_type} if mime_type else part
+
+
+def uri(modality: str, address: str) -> Part:
+    """Something by its address; a ``data:`` address is the thing itself."""
+    if address.startswith("data:"):
+        head, _, data = address.removeprefix("data:").partition(",")
+        return blob(modality, data, head.partition(";")[0])
+    return {"type": "uri", "modality": modality, "uri": address}
+
+
+def file(modality: str, file_id: object) -> Part:
+    return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def items(value: object) -> Sequence[Any]:
+    """The items of a list, or of what a stream was folded into, by index; of anything else none.
+
+    An iterator is never consumed.
+    """
+    if isinstance(value, dict):
+        folded = cast(dict[object, Any], value)
+        return [folded[index] for index in sorted(folded, key=_position)]
+    return cast(Sequence[Any], value) if isinstance(value, list | tuple) else ()
+
+
+def _position(index: object) -> int:
+    return index if isinstance(index, int) else -1

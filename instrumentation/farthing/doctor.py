@@ -1,0 +1,197 @@
+"""The examination behind ``farthing doctor``: does this environment record, price and export?
+
+It sets up OpenTelemetry as ``opentelemetry-instrument`` would, looks at what came of it, and sends
+one empty export to the endpoint. Every finding is a sentence; a bad one says what to do.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from typing import Any, NamedTuple
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from farthing import patching
+from farthing.providers import LIBRARIES
+from farthing.providers.generated import patches
+from farthing_processor import settings
+from farthing_processor.pricing import prices_age_s, prices_version
+
+STALE_DAYS = 60
+"""Prices move every few weeks: older than this, new models are missing from the table."""
+
+
+class _Heard(logging.Handler):
+    """Keeps what OpenTelemetry logs, for the findings to quote instead of the screen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    well: bool
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.well else 'FIX '} {self.sentence}"
+
+
+def examine() -> list[Finding]:
+    """Everything there is to find, in the order in which to mend it."""
+    # Long enough for any backend worth having, short enough for a person who waits.
+    os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
+    heard = _Heard()
+    loggers = [logging.getLogger(name) for name in ("opentelemetry", "farthing")]
+    for logger in loggers:
+        logger.addHandler(heard)
+        logger.propagate = False
+    return [
+        *_configure(),
+        *_providers(),
+        *_exporters(heard),
+        *_clients(),
+        *_prices(),
+        *_settings(),
+    ]
+
+
+def _configure() -> list[Finding]:
+    """Set this process up as ``opentelemetry-instrument`` does."""
+    # Imported here: it is what opentelemetry-instrument runs, not what an application needs.
+    from opentelemetry.instrumentation import (
+        auto_instrumentation,  # pyright: ignore[reportMissingTypeStubs]
+    )
+
+    for library in LIBRARIES:
+        if importlib.util.find_spec(library.package):
+            import_module(library.package)
+    try:
+        auto_instrumentation.initialize(swallow_exceptions=False)
+    except Exception as error:
+        return [Finding(False, f"OpenTelemetry could not be set up: {error}. Mend that first.")]
+    return []
+
+
+def _providers() -> Iterator[Finding]:
+    for signal, provider in (
+        ("traces", trace.get_tracer_provider()),
+        ("metrics", metrics.get_meter_provider()),
+    ):
+        kind = type(provider).__module__
+        if kind.startswith("opentelemetry.sdk"):
+            yield Finding(True, f"A provider for {signal} is set up.")
+        else:
+            yield Finding(
+                False,
+                f"No provider for {signal} is set up, so they go nowhere. Unset "
+                "OTEL_SDK_DISABLED, and run your program under opentelemetry-instrument.",
+            )
+
+
+def _exporters(heard: _Heard) -> Iterator[Finding]:
+    """The exporters that the providers hold, each asked to send nothing to where it sends."""
+    found = False
+    for signal, exporter in _exporters_in_use():
+        found = True
+        endpoint = getattr(exporter, "_endpoint", None)
+        name = type(exporter).__module__.split(".")
+        protocol = "grpc" if "grpc" in name else "http/protobuf" if "http" in name else None
+        if endpoint is None or protocol is None:
+            yield Finding(True, f"{signal.capitalize()} go to {type(exporter).__name__}.")
+            continue
+        where = f"{signal.capitalize()} go to {endpoint} ({protocol})"
+        problem = _send_nothing(signal, exporter, heard)
+        if problem is None:
+            yield Finding(True, f"{where}, which answers.")
+        else:
+            yield Finding(
+                False,
+                f"{where}, but {problem}. Start the backend, or correct "
+                "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (4317 is usually "
+                "grpc, 4318 http/protobuf).",
+            )
+    if not found:
+        yield Finding(
+            False,
+            "No exporter is set up, so nothing leaves the process. Unset OTEL_TRACES_EXPORTER and "
+            "OTEL_METRICS_EXPORTER, or set them to otlp.",
+        )
+
+
+def _exporters_in_use() -> Iterator[tuple[str, Any]]:
+    processor = getattr(trace.get_tracer_provider(), "_active_span_processor", None)
+    for one in getattr(processor, "_span_processors", ()):
+        batch = getattr(one, "_batch_processor", one)
+        exporter = getattr(batch, "_exporter", getattr(one, "span_exporter", None))
+        if exporter is not None:
+            yield "traces", exporter
+    for reader in getattr(metrics.get_meter_provider(), "_metric_readers", ()) or getattr(
+        getattr(metrics.get_meter_provider(), "_sdk_config", None), "metric_readers", ()
+    ):
+        exporter = getattr(reader, "_exporter", None)
+        if exporter is not None:
+            yield "metrics", exporter
+
+
+def _send_nothing(signal: str, exporter: Any, heard: _Heard) -> str | None:
+    """Why an empty export does not arrive; None where it does."""
+    heard.last = ""
+    try:
+        result = exporter.export([] if signal == "traces" else MetricsData([]))
+    except Exception as error:
+        return f"sending fails: {error}"
+    if result.name == "SUCCESS":
+        return None
+    if "refused" in heard.last:
+        return "nothing listens there"
+    return f"sending fails: {heard.last[:200] or 'no reason given'}"
+
+
+def _clients() -> Iterator[Finding]:
+    wrapped = patching.applied()
+    any_installed = False
+    for library in LIBRARIES:
+        if library.package not in sys.modules:
+            continue
+        any_installed = True
+        version = metadata.version(library.package)
+        request = next(patch for patch in patches(library) if patch.name.endswith(".request"))
+        if (request.module, request.name) in wrapped:
+            yield Finding(True, f"{library.package} {version} is instrumented.")
+        else:
+            yield Finding(
+                False,
+                f"{library.package} {version} is installed and not instrumented. Take farthing "
+                "out of OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or upgrade farthing or "
+                f"{library.package}.",
+            )
+    if not any_installed:
+        packages = " or ".join(library.package for library in LIBRARIES)
+        yield Finding(False, f"No client library is installed here: pip install {packages}.")
+
+
+def _prices() -> Iterator[Finding]:
+    days = int(prices_age_s() // 86400)
+    table = f"The price table {prices_version()} is {days} days old"
+    if days <= STALE_DAYS:
+        yield Finding(True, f"{table}.")
+    else:
+        yield Finding(False, f"{table}, so new models have no price: upgrade farthing.")
+
+
+def _settings() -> Iterator[Finding]:
+    _, problems = settings.load(environ=os.environ)
+    for problem in problems:
+        yield Finding(False, problem)

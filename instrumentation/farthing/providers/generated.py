@@ -1,0 +1,235 @@
+"""Clients generated from an OpenAPI description: one base ``request`` method leads to every call.
+
+The ``openai`` and ``anthropic`` packages (and groq, together and others) share a base client. Its
+``request`` is where every resource, helper, parse, raw and streaming call comes by, so it is the
+one method to wrap; the events of a stream are read by the one iterator inside the stream object.
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, Final, NamedTuple, cast
+
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from farthing import streams
+from farthing.call import Attributes, Call, Endpoint, Request, calling, guarded
+from farthing.content import items
+from farthing.patching import Patch
+from farthing.telemetry import Telemetry, current, log
+from farthing_processor import semconv as names
+from farthing_processor.pricing.hosts import provider_of
+from farthing_processor.readers import fields
+
+Type = type[str] | type[int] | type[float]
+Field = tuple[str, tuple[str, ...], Type]
+"""(attribute, where in the body, type): a value of another type sets nothing."""
+
+TEXT_LIMIT: Final = 512
+"""Characters kept of any string that a caller or a provider controls."""
+
+
+class Library(NamedTuple):
+    """What there is to know of one generated client library."""
+
+    package: str
+    provider: str
+    """Whose API it speaks: the provider of the gateways that the user named."""
+    endpoints: Mapping[str, Endpoint]
+    """By path, as the resources give it to ``request``, without the query."""
+    known: Callable[[ModuleType], bool] = lambda _module: True
+    """Whether this version of its base client can be instrumented without counting calls twice."""
+    further: tuple[Patch, ...] = ()
+
+
+class Server(NamedTuple):
+    """Where a client sends its requests."""
+
+    provider: str
+    address: str
+    port: int | None
+
+
+def patches(library: Library) -> tuple[Patch, ...]:
+    """Everything to wrap in ``library``."""
+    base, streaming = f"{library.package}._base_client", f"{library.package}._streaming"
+
+    def request(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        call = _begin(library, client, args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        call.enter()
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            call.leave()
+            call.fail(error)
+            raise
+        call.leave()
+        _returned(call, result)
+        return result
+
+    async def arequest(call: Call, wrapped: Any, args: Any, kwargs: Any) -> Any:
+        call.enter()
+        try:
+            result = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            call.leave()
+            call.fail(error)
+            raise
+        call.leave()
+        _returned(call, result)
+        return result
+
+    def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        call = _begin(library, client, args, kwargs)
+        return wrapped(*args, **kwargs) if call is None else arequest(call, wrapped, args, kwargs)
+
+    def retries(module: ModuleType) -> bool:
+        return hasattr(module.SyncAPIClient, "_sleep_for_retry") and library.known(module)
+
+    return (
+        Patch(base, "SyncAPIClient.request", request, library.known),
+        Patch(base, "AsyncAPIClient.request", request_async, library.known),
+        Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, retries),
+        Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, retries),
+        Patch(streaming, "Stream.close", closing),
+        Patch(streaming, "AsyncStream.close", closing),
+        *library.further,
+    )
+
+
+def _retrying(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+    if (call := calling()) is not None:
+        call.attempts += 1
+    return wrapped(*args, **kwargs)
+
+
+def closing(wrapped: Any, stream: Any, args: Any, kwargs: Any) -> Any:
+    """Wrapper of a stream's ``close``: the application has had enough of it."""
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        streams.close(stream)
+
+
+def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None:
+    """The call that this request is; None where it is none of ours, or nobody listens."""
+    telemetry = current()
+    if telemetry is None:
+        return None
+    try:
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        endpoint = library.endpoints.get(options.url.partition("?")[0])
+        if endpoint is None or not telemetry.heard() or not is_instrumentation_enabled():
+            return None
+        body = fields(options.json_data)
+        server = _server(library, client, telemetry)
+        request = Request(
+            provider=server.provider,
+            model=said(body, "model"),
+            server_address=server.address,
+            server_port=server.port,
+            stream=kwargs.get("stream") is True,
+            attributes=endpoint.request(body, telemetry.settings.content_on_spans),
+        )
+        return Call(telemetry, endpoint, request)
+    except Exception:
+        log.debug("A call was not recorded", exc_info=True)
+        return None
+
+
+@guarded
+def _returned(call: Call, result: Any) -> None:
+    """What came back of a call that did not raise: an answer, or something yet to be read."""
+    if hasattr(cast(Any, type(result)), "__stream__"):
+        streams.watch(result, call)
+    elif "http_response" in getattr(result, "__dict__", ()):
+        _returned_raw(call, result)
+    else:
+        call.finish(result)
+
+
+def _returned_raw(call: Call, raw: Any) -> None:
+    """A raw response: read already, or parsed by the application later, or never."""
+    response = raw.http_response
+    if response.is_closed and not call.stream:
+        call.finish(json.loads(response.content))
+        return
+    never = weakref.finalize(raw, call.finish, None)
+    # The client's own copy for this request, not the caller's options.
+    options = raw._options
+    parser = options.post_parser
+
+    def parsed(result: Any) -> Any:
+        never.detach()
+        _returned(call, result)
+        return parser(result) if callable(parser) else result
+
+    options.post_parser = parsed
+
+
+_servers: Final[weakref.WeakKeyDictionary[Any, tuple[Any, Telemetry, Server]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _server(library: Library, client: Any, telemetry: Telemetry) -> Server:
+    """Where ``client`` sends requests, worked out once for as long as its base URL stays."""
+    url = client.base_url
+    known = _servers.get(client)
+    if known is not None and known[0] is url and known[1] is telemetry:
+        return known[2]
+    address: str = url.host
+    port: int = url.port or (80 if url.scheme == "http" else 443)
+    provider = provider_of(address, port)
+    if provider == names.PROVIDER_OTHER and not telemetry.settings.gateways.isdisjoint(
+        {address, f"{address}:{port}"}
+    ):
+        provider = library.provider
+    server = Server(provider, address, port)
+    _servers[client] = (url, telemetry, server)
+    return server
+
+
+def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> Attributes:
+    """The attributes that ``table`` finds in ``body``; nothing for what is absent or mistyped."""
+    attributes: Attributes = {}
+    for attribute, (name, *rest), kind in table:
+        value = body.get(name)
+        if value is None:
+            continue
+        for name in rest:
+            value = value.get(name) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if kind is str:
+            if isinstance(value, str):
+                attributes[attribute] = value[:TEXT_LIMIT]
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            if kind is float:
+                attributes[attribute] = float(value)
+            elif isinstance(value, int):
+                attributes[attribute] = value
+    return attributes
+
+
+def event_fields(event: Any) -> Mapping[str, Any]:
+    """The declared fields of a streamed event: what every chunk pays for, so no more than that."""
+    try:
+        return event.__dict__
+    except AttributeError:
+        return fields(event)
+
+
+def said(body: Mapping[str, Any], name: str) -> str | None:
+    """What ``body`` says under ``name``, if that is text."""
+    value = body.get(name)
+    return value[:TEXT_LIMIT] if isinstance(value, str) else None
+
+
+def strings(value: object) -> list[str]:
+    """``value`` as a list of strings: one string, or the strings of a list."""
+    found = (value,) if isinstance(value, str) else items(value)
+    return [item[:TEXT_LIMIT] for item in found if isinstance(item, str)]

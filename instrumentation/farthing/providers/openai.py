@@ -1,0 +1,287 @@
+"""The ``openai`` client: chat completions, responses, embeddings; Azure and any other base URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from farthing import content
+from farthing.call import Answer, Attributes, Endpoint
+from farthing.content import items
+from farthing.patching import Patch
+from farthing.providers.generated import Field, Library, closing, event_fields, read, said, strings
+from farthing_processor import readers
+from farthing_processor import semconv as names
+from farthing_processor.readers import fields
+
+_SAMPLING: Final[tuple[Field, ...]] = (
+    (names.REQUEST_TEMPERATURE, ("temperature",), float),
+    (names.REQUEST_TOP_P, ("top_p",), float),
+    (names.OPENAI_REQUEST_SERVICE_TIER, ("service_tier",), str),
+)
+_CHAT: Final[tuple[Field, ...]] = (
+    *_SAMPLING,
+    (names.REQUEST_MAX_TOKENS, ("max_tokens",), int),
+    (names.REQUEST_MAX_TOKENS, ("max_completion_tokens",), int),
+    (names.REQUEST_FREQUENCY_PENALTY, ("frequency_penalty",), float),
+    (names.REQUEST_PRESENCE_PENALTY, ("presence_penalty",), float),
+    (names.REQUEST_SEED, ("seed",), int),
+    (names.REQUEST_CHOICE_COUNT, ("n",), int),
+    (names.REQUEST_REASONING_LEVEL, ("reasoning_effort",), str),
+    (names.OUTPUT_TYPE, ("response_format", "type"), str),
+)
+_RESPONSES: Final[tuple[Field, ...]] = (
+    *_SAMPLING,
+    (names.REQUEST_MAX_TOKENS, ("max_output_tokens",), int),
+    (names.REQUEST_REASONING_LEVEL, ("reasoning", "effort"), str),
+    (names.REQUEST_PREVIOUS_RESPONSE_ID, ("previous_response_id",), str),
+    (names.CONVERSATION_ID, ("conversation",), str),
+    (names.CONVERSATION_ID, ("conversation", "id"), str),
+    (names.OUTPUT_TYPE, ("text", "format", "type"), str),
+)
+_EMBEDDINGS: Final[tuple[Field, ...]] = ((names.EMBEDDINGS_DIMENSION_COUNT, ("dimensions",), int),)
+_ANSWER: Final[tuple[Field, ...]] = (
+    (names.OPENAI_RESPONSE_SERVICE_TIER, ("service_tier",), str),
+    (names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, ("system_fingerprint",), str),
+)
+_OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json"}
+_TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+# Requests.
+
+
+def _common(body: Mapping[str, Any], table: tuple[Field, ...], api: str) -> Attributes:
+    attributes = read(body, table)
+    attributes[names.OPENAI_API_TYPE] = api
+    if attributes.get(names.OPENAI_REQUEST_SERVICE_TIER) == "auto":
+        del attributes[names.OPENAI_REQUEST_SERVICE_TIER]
+    if (output := attributes.get(names.OUTPUT_TYPE)) in _OUTPUT_TYPES:
+        attributes[names.OUTPUT_TYPE] = _OUTPUT_TYPES[str(output)]
+    return attributes
+
+
+def _chat_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
+    attributes = _common(body, _CHAT, "chat_completions")
+    if attributes.get(names.REQUEST_CHOICE_COUNT) == 1:
+        del attributes[names.REQUEST_CHOICE_COUNT]
+    if stop := strings(body.get("stop")):
+        attributes[names.REQUEST_STOP_SEQUENCES] = stop
+    if with_content:
+        messages = [_chat_message(fields(message)) for message in items(body.get("messages"))]
+        attributes[names.INPUT_MESSAGES] = content.dumps(messages)
+    return attributes
+
+
+def _responses_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
+    attributes = _common(body, _RESPONSES, "responses")
+    if with_content:
+        if isinstance(instructions := body.get("instructions"), str):
+            attributes[names.SYSTEM_INSTRUCTIONS] = content.dumps([content.text(instructions)])
+        given = body.get("input")
+        if isinstance(given, str):
+            messages = [content.message("user", [content.text(given)])]
+        else:
+            messages = [_item(fields(item)) for item in items(given)]
+        attributes[names.INPUT_MESSAGES] = content.dumps(messages)
+    return attributes
+
+
+def _embeddings_request(body: Mapping[str, Any], _with_content: bool) -> Attributes:
+    attributes = read(body, _EMBEDDINGS)
+    if encoding := strings(body.get("encoding_format")):
+        attributes[names.REQUEST_ENCODING_FORMATS] = encoding
+    return attributes
+
+
+# Answers.
+
+
+def _answer(body: Mapping[str, Any], attributes: Attributes, error: str | None = None) -> Answer:
+    attributes.update(read(body, _ANSWER))
+    return Answer(said(body, "id"), said(body, "model"), error, attributes)
+
+
+def _chat_answer(body: Any, with_content: bool) -> Answer:
+    body = fields(body)
+    choices = [fields(choice) for choice in items(body.get("choices"))]
+    # One position per choice: where no reason came, the choice was cut short.
+    reasons = [said(choice, "finish_reason") or "error" for choice in choices]
+    attributes: Attributes = {names.RESPONSE_FINISH_REASONS: reasons} if reasons else {}
+    if with_content and choices:
+        messages = [_chat_message(fields(choice.get("message"))) for choice in choices]
+        attributes[names.OUTPUT_MESSAGES] = content.dumps(messages)
+    return _answer(body, attributes)
+
+
+def _responses_answer(body: Any, with_content: bool) -> Answer:
+    body = fields(body)
+    output = [fields(item) for item in items(body.get("output"))]
+    status, error = body.get("status"), None
+    attributes: Attributes = {}
+    if status in ("completed", "incomplete", "failed", "cancelled") or status is None:
+        attributes[names.RESPONSE_FINISH_REASONS] = [_finish_reason(body, status, output)]
+    if status == "failed":
+        error = said(fields(body.get("error")), "code") or "failed"
+    if with_content and output:
+        attributes[names.OUTPUT_MESSAGES] = content.dumps([_item(item) for item in output])
+    return _answer(body, attributes, error)
+
+
+def _finish_reason(body: Mapping[str, Any], status: object, output: list[Any]) -> str:
+    """The Responses API gives a status where others give a reason: say it in their words."""
+    if status == "completed":
+        called = any(item.get("type") in ("function_call", "custom_tool_call") for item in output)
+        return "tool_calls" if called else "stop"
+    if status == "incomplete":
+        reason = said(fields(body.get("incomplete_details")), "reason") or "error"
+        return {"max_output_tokens": "length"}.get(reason, reason)
+    return "error"
+
+
+def _embeddings_answer(body: Any, _with_content: bool) -> Answer:
+    body = fields(body)
+    attributes: Attributes = {}
+    for item in items(body.get("data"))[:1]:
+        if vector := items(fields(item).get("embedding")):
+            attributes[names.EMBEDDINGS_DIMENSION_COUNT] = len(vector)
+    return _answer(body, attributes)
+
+
+# Streams.
+
+
+def _fold_chat(body: dict[str, Any], event: Any, with_content: bool) -> None:
+    chunk = event_fields(event)
+    if not body:
+        for name in ("id", "model", "service_tier", "system_fingerprint"):
+            body[name] = chunk.get(name)
+        body["choices"] = dict[object, dict[str, Any]]()
+    choices = body["choices"]
+    if (usage := chunk.get("usage")) is not None:
+        body["usage"] = usage
+    for choice in chunk.get("choices") or ():
+        choice = event_fields(choice)
+        index = choice.get("index")
+        folded = choices.get(index)
+        if folded is None:
+            folded = choices[index] = {"finish_reason": None}
+        if (reason := choice.get("finish_reason")) is not None:
+            folded["finish_reason"] = reason
+        if with_content:
+            _fold_message(folded, fields(choice.get("delta")))
+
+
+def _fold_message(choice: dict[str, Any], delta: Mapping[str, Any]) -> None:
+    message = choice.setdefault("message", {"role": "assistant", "content": "", "tool_calls": []})
+    if isinstance(text := delta.get("content"), str):
+        message["content"] += text
+    for call in items(delta.get("tool_calls")):
+        call = fields(call)
+        index, function = call.get("index") or 0, fields(call.get("function"))
+        calls = message["tool_calls"]
+        if not isinstance(index, int) or index > len(calls):
+            continue
+        if index == len(calls):
+            calls.append({"id": None, "function": {"name": "", "arguments": ""}})
+        calls[index]["id"] = calls[index]["id"] or call.get("id")
+        calls[index]["function"]["name"] += function.get("name") or ""
+        calls[index]["function"]["arguments"] += function.get("arguments") or ""
+
+
+def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> None:
+    event = event_fields(event)
+    kind = event.get("type")
+    if kind == "response.created" or kind in _TERMINAL:
+        body.update(fields(event.get("response")))
+        if kind == "response.created":
+            # Until the end comes, the stream counts as cut: its status is not one to report.
+            body["status"] = None
+
+
+# Content.
+
+
+def _chat_message(message: Mapping[str, Any]) -> content.Message:
+    given = message.get("content")
+    role = message.get("role") or "assistant"
+    if role == "tool":
+        return content.message(role, [content.tool_result(message.get("tool_call_id"), given)])
+    parts = [content.text(given)] if isinstance(given, str) and given else []
+    parts += [_part(fields(part)) for part in items(given)]
+    for call in items(message.get("tool_calls")):
+        call = fields(call)
+        function = fields(call.get("function"))
+        parts.append(
+            content.tool_call(call.get("id"), function.get("name"), function.get("arguments"))
+        )
+    return content.message(role, parts)
+
+
+def _part(part: Mapping[str, Any]) -> content.Part:
+    """One part of a message, in the words of chat completions or of responses."""
+    kind = part.get("type")
+    if kind in ("text", "input_text", "output_text"):
+        return content.text(part.get("text"))
+    if kind == "refusal":
+        return content.text(part.get("refusal"))
+    if kind == "image_url":
+        return content.uri("image", str(fields(part.get("image_url")).get("url")))
+    if kind == "input_image" and isinstance(address := part.get("image_url"), str):
+        return content.uri("image", address)
+    if kind == "input_audio":
+        return content.blob("audio", fields(part.get("input_audio")).get("data"))
+    if kind in ("file", "input_file"):
+        return content.file("document", fields(part.get("file") or part).get("file_id"))
+    return content.other(kind)
+
+
+def _item(item: Mapping[str, Any]) -> content.Message:
+    """One input or output item of the Responses API."""
+    kind, role = item.get("type"), item.get("role")
+    if kind == "function_call":
+        call = content.tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
+        return content.message("assistant", [call])
+    if kind == "function_call_output":
+        result = content.tool_result(item.get("call_id"), item.get("output"))
+        return content.message("tool", [result])
+    if kind == "reasoning":
+        summary = [content.reasoning(fields(s).get("text")) for s in items(item.get("summary"))]
+        return content.message("assistant", summary)
+    if kind in (None, "message"):
+        given = item.get("content")
+        if isinstance(given, str):
+            return content.message(role or "user", [content.text(given)])
+        return content.message(role or "user", [_part(fields(part)) for part in items(given)])
+    return content.message(role or "assistant", [content.other(kind)])
+
+
+ENDPOINTS: Final = {
+    "/chat/completions": Endpoint(
+        "chat", _chat_request, _chat_answer, readers.openai_chat, _fold_chat
+    ),
+    "/responses": Endpoint(
+        "chat", _responses_request, _responses_answer, readers.openai_responses, _fold_response
+    ),
+    "/embeddings": Endpoint(
+        "embeddings",
+        _embeddings_request,
+        _embeddings_answer,
+        readers.openai_chat,
+        _fold_chat,
+    ),
+}
+
+_HELPERS: Final = (
+    ("openai.lib.streaming.chat._completions", "ChatCompletionStream.close"),
+    ("openai.lib.streaming.chat._completions", "AsyncChatCompletionStream.close"),
+    ("openai.lib.streaming.responses._responses", "ResponseStream.close"),
+    ("openai.lib.streaming.responses._responses", "AsyncResponseStream.close"),
+)
+"""Helpers that close the response themselves, past the stream that they read."""
+
+LIBRARY: Final = Library(
+    package="openai",
+    provider="openai",
+    endpoints=ENDPOINTS,
+    further=tuple(Patch(module, name, closing) for module, name in _HELPERS),
+)

@@ -1,0 +1,108 @@
+"""Watching a client's own stream objects, sync and async, without standing in for them.
+
+The stream that the application gets is the client's own; only the iterator inside it is replaced.
+So every helper, early close, cancellation and garbage collection passes here, and the call ends
+once.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from farthing.call import Call
+from farthing.telemetry import log
+
+ITERATOR = "_iterator"
+"""Where the generated clients keep the iterator that everything else in a stream reads."""
+
+
+class _Watch:
+    """What sync and async watching share: each event folded into a body, the end reported once."""
+
+    def __init__(self, inner: Any, call: Call) -> None:
+        self._inner = inner
+        self._call = call
+        self._body: dict[str, Any] = {}
+        self._begun = False
+        self._fold = call.endpoint.fold
+        self._with_content = call.with_content
+
+    def __getattr__(self, name: str) -> Any:
+        # Whatever else a client does with its own iterator (aclose, athrow) is between the two.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def _see(self, event: object) -> None:
+        try:
+            if not self._begun:
+                self._begun = True
+                self._call.first_chunk()
+            self._fold(self._body, event, self._with_content)
+        except Exception:
+            log.debug("A streamed event was not understood", exc_info=True)
+
+    def ended(self, error: BaseException | None = None) -> None:
+        if error is None or isinstance(error, GeneratorExit):
+            self._call.finish(self._body)
+        else:
+            self._call.fail(error, self._body)
+
+
+class Watch(_Watch):
+    """The iterator inside a sync stream."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            event = self._inner.__next__()
+        except StopIteration:
+            self.ended()
+            raise
+        except BaseException as error:
+            self.ended(error)
+            raise
+        self._see(event)
+        return event
+
+
+class AsyncWatch(_Watch):
+    """The iterator inside an async stream."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            event = await self._inner.__anext__()
+        except StopAsyncIteration:
+            self.ended()
+            raise
+        except BaseException as error:
+            self.ended(error)
+            raise
+        self._see(event)
+        return event
+
+
+def watch(stream: Any, call: Call) -> None:
+    """Have ``call`` follow ``stream``, a sync or async stream of a generated client."""
+    inner = getattr(stream, ITERATOR)
+    kind = AsyncWatch if hasattr(inner, "__anext__") else Watch
+    watching = kind(inner, call)
+    setattr(stream, ITERATOR, watching)
+    # The body, not the watch: the watch reaches the stream through its generator, and a finaliser
+    # that holds what it waits for never runs.
+    weakref.finalize(stream, call.finish, watching._body)  # pyright: ignore[reportPrivateUsage]
+
+
+def close(stream: Any) -> None:
+    """The application closed ``stream``, or a helper around one."""
+    for holder in (stream, getattr(stream, "_raw_stream", None)):
+        watching = getattr(holder, ITERATOR, None)
+        if isinstance(watching, _Watch):
+            watching.ended()

@@ -1,0 +1,62 @@
+"""Telemetry: what every call reports to, set up once and swapped whole.
+
+Nothing here installs a global provider: farthing uses the application's own, given or global.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, NamedTuple
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Tracer, TracerProvider
+
+from farthing_processor import semconv as names
+from farthing_processor.recording import Recorder
+from farthing_processor.settings import Settings
+
+log: Final = logging.getLogger("farthing")
+VERSION: Final = "0.1.0"
+
+
+class Telemetry(NamedTuple):
+    """Where calls report to, and how. Immutable."""
+
+    tracer: Tracer
+    recorder: Recorder
+    settings: Settings
+    given: bool
+    """Whether a provider was given in code, so that a missing global one does not matter."""
+
+    def heard(self) -> bool:
+        """Whether anything listens. Without an SDK a call is left alone altogether."""
+        return self.given or not (
+            isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+            and type(metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
+        )
+
+
+def make(
+    settings: Settings,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> Telemetry:
+    """Telemetry over the given providers, or over the global ones, now or whenever they come."""
+    tracer = trace.get_tracer(names.SCOPE, VERSION, tracer_provider, names.SCHEMA_URL)
+    meter = metrics.get_meter(names.SCOPE, VERSION, meter_provider, names.SCHEMA_URL)
+    given = tracer_provider is not None or meter_provider is not None
+    return Telemetry(tracer, Recorder(meter, settings), settings, given)
+
+
+_current: Final[list[Telemetry | None]] = [None]
+
+
+def current() -> Telemetry | None:
+    """What calls report to now; None while nothing is instrumented."""
+    return _current[0]
+
+
+def use(telemetry: Telemetry | None) -> None:
+    """Have every call from now on report to ``telemetry``."""
+    _current[0] = telemetry
