@@ -16,6 +16,8 @@ from farthing_processor import settings
 _lock: Final = threading.Lock()
 _last: Final[list[object]] = []
 """The arguments of the last `instrument` that changed anything."""
+_said: Final[set[str]] = set()
+"""What was found wrong with settings; said once."""
 
 
 def instrument(
@@ -38,7 +40,9 @@ def instrument(
             if telemetry.current() is None or asked != _last:
                 telemetry.use(telemetry.make(chosen, tracer_provider, meter_provider))
                 _last[:] = asked
-                for problem in problems:
+            for problem in problems:
+                if problem not in _said:
+                    _said.add(problem)
                     telemetry.log.warning("%s", problem)
             for library in LIBRARIES:
                 patching.apply(patches(library))

@@ -31,6 +31,7 @@ class Patch(NamedTuple):
 
 _applied: Final[dict[tuple[str, str], Any]] = {}
 _hooked: Final[set[tuple[str, str]]] = set()
+_warned: Final[set[tuple[str, str]]] = set()
 _state = {"on": False}
 
 
@@ -51,11 +52,12 @@ def apply(patches: tuple[Patch, ...]) -> None:
 def undo() -> None:
     """Put back every function that still is ours."""
     _state["on"] = False
-    for owner, name, original, ours in _applied.values():
-        # Someone may have wrapped our wrapper since: theirs stays, and ours passes calls through.
+    for key, (owner, name, original, ours) in tuple(_applied.items()):
+        # Someone may have wrapped our wrapper since: theirs stays, and ours below it, which passes
+        # calls through and must not be put on a second time.
         if _attribute(owner, name) is ours:
             setattr(owner, name, original)
-    _applied.clear()
+            del _applied[key]
 
 
 def applied() -> set[tuple[str, str]]:
@@ -82,6 +84,9 @@ def _wrap(patch: Patch, module: ModuleType) -> None:
         wrapt.wrap_function_wrapper(module, patch.name, patch.wrapper)
         _applied[key] = owner, name, original, _attribute(owner, name)
     except Exception:
+        if key in _warned:
+            return
+        _warned.add(key)
         log.warning(
             "farthing does not know this version of %s (%s.%s is not there), so its calls are not "
             "recorded. Upgrade farthing, or the library.",

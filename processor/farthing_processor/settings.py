@@ -10,9 +10,9 @@ is set up badly must not stop the application.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 from farthing_processor.metrics import SemconvChoice
 
@@ -41,12 +41,11 @@ def _positive(value: object) -> int:
 
 
 def _hosts(value: object) -> frozenset[str]:
-    parts: list[str] = []
-    if isinstance(value, str):
-        parts = value.split(",")
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        parts = [str(part) for part in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    hosts = frozenset(part.strip().lower() for part in parts if part.strip())
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Collection):
+        raise ValueError("use host names or host:port, separated by commas")
+    named = [str(part).strip().lower() for part in cast(Collection[object], parts)]
+    hosts = frozenset(host for host in named if host)
     if any("/" in host or " " in host for host in hosts):
         raise ValueError("use host names or host:port, separated by commas, without http://")
     return hosts
