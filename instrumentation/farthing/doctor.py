@@ -32,10 +32,10 @@ class _Heard(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.last = ""
+        self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
+        self.said.append(record.getMessage())
 
 
 class Finding(NamedTuple):
@@ -57,14 +57,10 @@ def examine() -> list[Finding]:
     for logger in loggers:
         logger.addHandler(heard)
         logger.propagate = False
-    return [
-        *_configure(),
-        *_providers(),
-        *_exporters(heard),
-        *_clients(),
-        *_prices(),
-        *_settings(),
-    ]
+    findings = [*_configure()]
+    if not findings:
+        findings += [*_providers(), *_exporters(heard), *_clients()]
+    return [*findings, *_prices(), *_settings()]
 
 
 def _configure() -> list[Finding]:
@@ -74,6 +70,10 @@ def _configure() -> list[Finding]:
         auto_instrumentation,  # pyright: ignore[reportMissingTypeStubs]
     )
 
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return [
+            Finding(False, "OTEL_SDK_DISABLED turns all telemetry off. Unset it to record calls.")
+        ]
     for library in LIBRARIES:
         if importlib.util.find_spec(library.package):
             import_module(library.package)
@@ -95,8 +95,8 @@ def _providers() -> Iterator[Finding]:
         else:
             yield Finding(
                 False,
-                f"No provider for {signal} is set up, so they go nowhere. Unset "
-                "OTEL_SDK_DISABLED, and run your program under opentelemetry-instrument.",
+                f"No provider for {signal} is set up, so they go nowhere. Give the configuration "
+                f"file a section for {signal}, or unset OTEL_PYTHON_CONFIGURATOR.",
             )
 
 
@@ -147,16 +147,17 @@ def _exporters_in_use() -> Iterator[tuple[str, Any]]:
 
 def _send_nothing(signal: str, exporter: Any, heard: _Heard) -> str | None:
     """Why an empty export does not arrive; None where it does."""
-    heard.last = ""
+    heard.said.clear()
     try:
         result = exporter.export([] if signal == "traces" else MetricsData([]))
     except Exception as error:
         return f"sending fails: {error}"
     if result.name == "SUCCESS":
         return None
-    if "refused" in heard.last:
+    if "refused" in " ".join(heard.said):
         return "nothing listens there"
-    return f"sending fails: {heard.last[:200] or 'no reason given'}"
+    reason = heard.said[0][:200].rstrip(".") if heard.said else "no reason given"
+    return f"sending fails: {reason}"
 
 
 def _clients() -> Iterator[Finding]:

@@ -1,0 +1,46 @@
+# Each target makes what it needs from python3 and the package index.
+# UV is taken from the machine where it is there, else installed beside the environment.
+VENV := .venv
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(VENV)/bin
+
+.PHONY: demo test slow bench lint format prices clean
+
+demo: $(VENV)/ready
+	@$(RUN)/farthing demo
+
+test: $(VENV)/ready
+	$(RUN)/pytest -m "not slow"
+
+slow: $(VENV)/ready
+	$(RUN)/pytest -m slow
+
+bench: $(VENV)/ready
+	@$(RUN)/python -m tests.benchmarks
+
+lint: $(VENV)/ready
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/pyright
+
+format: $(VENV)/ready
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+prices: $(VENV)/ready
+	$(RUN)/python scripts/make_prices.py
+
+$(VENV)/ready: pyproject.toml uv.lock | $(UV)
+	@echo "Installing the development environment into $(VENV) …"
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --locked --quiet --python $(PYTHON)
+	@touch $@
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "farthing needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+
+clean:
+	rm -rf $(VENV) .uv dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,80 @@
+"""The `farthing` command as a person or a script calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.e2e.conftest import BIN
+
+CASE = {
+    "provider": "openai",
+    "api": "chat.completions",
+    "model": "gpt-4o-2024-08-06",
+    "timestamp": "2026-11-20T12:00:00Z",
+    "usage": {
+        "prompt_tokens": 2006,
+        "completion_tokens": 300,
+        "prompt_tokens_details": {"cached_tokens": 1920},
+    },
+}
+
+
+def farthing(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "farthing", *arguments], input=given, capture_output=True, text=True, check=False
+    )
+
+
+def test_price_for_a_person() -> None:
+    result = farthing("price", given=json.dumps(CASE))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "1,920 x $1.25/M" in result.stdout
+    assert "$0.005615" in result.stdout
+
+
+def test_price_for_a_script() -> None:
+    unknown = CASE | {"model": "gpt-9-unreleased"}
+    result = farthing("price", "--json", given=json.dumps([CASE, unknown]))
+    priced, unpriced = (json.loads(line) for line in result.stdout.splitlines())
+    assert priced["usd"] == "0.005615"
+    assert priced["status"] == "priced"
+    assert priced["classes"] == {"input": "0.000215", "cache_read": "0.0024", "output": "0.003"}
+    assert "genai-prices" in priced["prices"]
+    assert (unpriced["usd"], unpriced["status"]) == (None, "unpriced")
+
+
+def test_price_of_a_malformed_object() -> None:
+    for given in ("{", "7", json.dumps({"provider": "openai"})):
+        result = farthing("price", "--json", given=given)
+        assert result.returncode == 2
+        assert result.stdout == ""
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith("farthing price: ")
+
+
+def test_price_names_a_context_it_does_not_know() -> None:
+    result = farthing("price", given=json.dumps(CASE | {"context": {"moon": "full"}}))
+    assert result.returncode == 0
+    assert "'moon'" in result.stderr
+
+
+def test_usage_errors_are_one_sentence() -> None:
+    result = farthing("price", "--jsn")
+    assert result.returncode == 2
+    assert "--jsn" in result.stderr
+    assert farthing().returncode == 2
+
+
+def test_version_and_help() -> None:
+    assert farthing("--version").stdout.startswith("farthing 0.")
+    assert "price" in farthing("--help").stdout
+
+
+def test_the_library_does_not_import_the_dashboards() -> None:
+    script = (
+        "import sys, farthing; farthing.instrument();"
+        "assert not [m for m in sys.modules if m.startswith('farthing_dashboards')]"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
