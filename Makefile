@@ -5,7 +5,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(VENV)/bin
 
-.PHONY: demo test slow bench lint format prices clean
+.PHONY: demo test slow bench lint format prices docs clean
 
 demo: $(VENV)/ready
 	@$(RUN)/farthing demo
@@ -28,8 +28,8 @@ format: $(VENV)/ready
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-prices: $(VENV)/ready
-	$(RUN)/python scripts/make_prices.py
+prices docs: $(VENV)/ready
+	$(RUN)/python scripts/make_$@.py
 
 $(VENV)/ready: pyproject.toml uv.lock | $(UV)
 	@echo "Installing the development environment into $(VENV) …"
