@@ -34,6 +34,7 @@ from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
 from farthing_processor.pricing import price
 from farthing_processor.usage import Usage
+from tests.benchmarks import pricing
 from tests.instrumentation import shapes
 
 ROUNDS = 1500
@@ -100,6 +101,8 @@ def in_process() -> None:
     peer = median_us(lambda: calc_price(peer_usage, "gpt-4o", provider_id="openai"), 2_000)
     row("pricing one known usage", f"{ours:.2f} µs", "1 µs")
     row("  genai-prices over ours", f"{peer / ours:.0f} x", "")
+    for what, microseconds in pricing.figures().items():
+        row(f"  {what}", f"{microseconds:.2f} µs", "")
     facts = Facts("openai", "gpt-4o", "gpt-4o-2024-08-06", usage=usage, start_ns=NOW_NS)
     who = Attribution(step="plan")
     row("assessing one call", f"{median_us(lambda: assess(facts, who)):.2f} µs", "8 µs")

@@ -68,8 +68,3 @@ def _load() -> None:
 def _us(work: Callable[[], object], number: int = 50_000) -> float:
     work()
     return min(timeit.repeat(work, number=number, repeat=5)) / number * 1e6
-
-
-if __name__ == "__main__":
-    for name, value in figures().items():
-        print(f"{value:10.2f} µs  {name}")

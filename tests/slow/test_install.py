@@ -1,0 +1,150 @@
+"""What a user gets: the wheel in an environment of its own, with old and new companions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from farthing_dashboards.simulator import Simulator
+from tests.e2e.conftest import APP
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent.parent
+BASE = {
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-otlp",
+    "opentelemetry-instrumentation",
+    "opentelemetry-distro",
+    "wrapt",
+}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "venv", str(folder / "venv")]
+    subprocess.run(pip, check=True)
+    command = [folder / "venv" / "bin" / "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = folder.glob("farthing-*.whl")
+    return built
+
+
+def environment(folder: Path, *packages: str | Path) -> Path:
+    """A new virtual environment with these packages; its bin folder."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install = [folder / "bin" / "pip", "install", "-q", *packages]
+    subprocess.run(install, check=True, capture_output=True)
+    return folder / "bin"
+
+
+def clean() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FARTHING_"))}
+
+
+def test_the_demo_works_after_pip_install(wheel: Path, tmp_path: Path) -> None:
+    bin_ = environment(tmp_path / "venv", wheel)
+    without = subprocess.run(
+        [bin_ / "farthing", "demo"], capture_output=True, text=True, check=False, env=clean()
+    )
+    assert without.returncode == 1
+    assert "pip install openai anthropic" in without.stderr
+    requires = subprocess.run(
+        [
+            bin_ / "python",
+            "-c",
+            "from importlib.metadata import requires as r; print(r('farthing'))",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    named = {entry.split(">")[0] for entry in json.loads(requires.replace("'", '"'))}
+    assert named == BASE
+    subprocess.run([bin_ / "pip", "install", "-q", "openai", "anthropic"], check=True)
+    shown = subprocess.run(
+        [bin_ / "farthing", "demo", "--calls", "4", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean(),
+    )
+    bill = json.loads(shown.stdout)["bill"]
+    assert bill["equal"] == bill["billed"] > 40
+
+
+OLDEST = (
+    "opentelemetry-api==1.39.0",
+    "opentelemetry-sdk==1.39.0",
+    "opentelemetry-exporter-otlp==1.39.0",
+    "opentelemetry-instrumentation==0.60b0",
+    "opentelemetry-distro==0.60b0",
+    "wrapt==1.17.0",
+)
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        ("openai", "anthropic"),
+        (*OLDEST, "openai", "anthropic"),
+        (*OLDEST, "openai==2.0.0", "anthropic==0.75.0"),
+        ("openai<3", "anthropic<1"),
+    ],
+    ids=["newest", "oldest SDK", "oldest of all", "older clients"],
+)
+def test_old_and_new_companions(wheel: Path, tmp_path: Path, packages: tuple[str, ...]) -> None:
+    """The same application, the same costs, whatever it is installed beside."""
+    bin_ = environment(tmp_path / "venv", wheel, *packages)
+    (tmp_path / "app.py").write_text(APP + SPANS)
+    with Simulator(seed=3) as simulator:
+        run = subprocess.run(
+            [bin_ / "python", "app.py"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env=clean()
+            | {
+                "LLM_URL": simulator.url,
+                "FARTHING_GATEWAYS": simulator.url.removeprefix("http://"),
+            },
+        )
+    *said, spans = run.stdout.splitlines()
+    assert said == ["assistant", "assistant"]
+    assert run.stderr == ""
+    costs = {entry.response_id: float(entry.cost) for entry in simulator.ledger if entry.cost}
+    assert len(costs) == 2
+    assert json.loads(spans) == costs
+
+
+SPANS = """
+import json
+telemetry.force_flush()
+print(json.dumps({
+    span.attributes["gen_ai.response.id"]: span.attributes["gen_ai.usage.cost.amount"]
+    for span in kept.get_finished_spans()
+}))
+"""
+APP = (
+    """
+import farthing
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+telemetry, kept = TracerProvider(), InMemorySpanExporter()
+telemetry.add_span_processor(SimpleSpanProcessor(kept))
+trace.set_tracer_provider(telemetry)
+farthing.instrument()
+"""
+    + APP
+)
