@@ -81,7 +81,7 @@ def guarded(function: Callable[_P, None]) -> Callable[_P, None]:
 class Call:
     """One logical request to a model, its client's own retries included.
 
-    Made just before the provider is called; ended by the first `finish` or `fail`,
+    Made just before the provider is called, which is done ``with`` it; ended by the first `finish` or `fail`,
     from whichever thread comes first.
     """
 
@@ -140,21 +140,23 @@ class Call:
     def with_content(self) -> bool:
         return self._telemetry.settings.content_on_spans and self.span.is_recording()
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         """Make the call's span the current one, and keep our baggage from the provider.
 
         For the time in which the provider is called, and no longer: never across a yield.
         """
         context.attach(self._context)
 
-    def leave(self) -> None:
-        """Make current what was current before, where `enter` still holds.
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Make current what was current before, where ours still is; an exception fails the call.
 
         By setting it, without a token: a coroutine may be closed from another context than the one
         it was begun in, where a token means nothing and detaching it logs an error.
         """
         if context.get_current() is self._context:
             context.attach(self._parent)
+        if error is not None:
+            self.fail(error)
 
     def first_chunk(self) -> None:
         """The first streamed event has arrived."""

@@ -61,26 +61,14 @@ def patches(library: Library) -> tuple[Patch, ...]:
         call = _begin(library, client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
-        call.enter()
-        try:
+        with call:
             result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            call.leave()
-            call.fail(error)
-            raise
-        call.leave()
         _returned(call, result)
         return result
 
     async def arequest(call: Call, wrapped: Any, args: Any, kwargs: Any) -> Any:
-        call.enter()
-        try:
+        with call:
             result = await wrapped(*args, **kwargs)
-        except BaseException as error:
-            call.leave()
-            call.fail(error)
-            raise
-        call.leave()
         _returned(call, result)
         return result
 
