@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
@@ -17,6 +20,7 @@ from farthing_processor import attribution
 from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue, assess
 from farthing_processor.facts import Facts
+from farthing_processor.recording import before_collection
 from farthing_processor.usage import Usage
 
 Attributes = dict[str, AttributeValue]
@@ -81,8 +85,8 @@ def guarded(function: Callable[_P, None]) -> Callable[_P, None]:
 class Call:
     """One logical request to a model, its client's own retries included.
 
-    Made just before the provider is called, which is done ``with`` it; ended by the first `finish` or `fail`,
-    from whichever thread comes first.
+    Made just before the provider is called, which is done ``with`` it; ended by the first `finish`,
+    `fail` or `abandon`, from whichever thread comes first.
     """
 
     __slots__ = (
@@ -92,6 +96,7 @@ class Call:
         "_first_chunk_s",
         "_open",
         "_parent",
+        "_process",
         "_request",
         "_start_ns",
         "_started",
@@ -103,6 +108,8 @@ class Call:
     )
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint, request: Request) -> None:
+        settle()
+        settle_at_exit()
         operation, model = endpoint.operation, request.model
         name = f"{operation} {model}" if model else operation
         self._parent = parent = context.get_current()
@@ -113,6 +120,7 @@ class Call:
         self._first_chunk_s: float | None = None
         # pop() on a list is atomic, with or without the interpreter lock: the first one ends us.
         self._open = [True]
+        self._process = os.getpid()
         self.attempts = 1
         self.native_replaced = False
         """Whether the client's own tracer has already been given our span in place of its own."""
@@ -150,10 +158,10 @@ class Call:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Make current what was current before, where ours still is; an exception fails the call.
 
-        By setting it, without a token: a coroutine may be closed from another context than the one
+        Set, without a token: a coroutine may be closed from another context than the one
         it was begun in, where a token means nothing and detaching it logs an error.
         """
-        if context.get_current() is self._context:
+        if calling() is self:
             context.attach(self._parent)
         if error is not None:
             self.fail(error)
@@ -173,13 +181,24 @@ class Call:
         """The call raised; ``body`` is what had arrived of a stream."""
         self._end(body, type(error).__qualname__)
 
+    def abandon(self, body: object) -> None:
+        """The stream was dropped: `finish`, for a finaliser.
+
+        The garbage collector runs finalisers anywhere, in the middle of an SDK that holds its locks
+        too, and ending a span takes those locks. So this only notes when it was; `settle` ends the
+        call at the next one, the next collection of metrics, or exit.
+        """
+        _abandoned.append((self, body, time.perf_counter()))
+
     @guarded
-    def _end(self, body: object, error_type: str | None) -> None:
+    def _end(self, body: object, error_type: str | None, ended: float | None = None) -> None:
         try:
             self._open.pop()
         except IndexError:
             return
-        duration_s = time.perf_counter() - self._started
+        if self._process != os.getpid():
+            return  # a stream that a fork took along is its parent's to report
+        duration_s = (ended or time.perf_counter()) - self._started
         try:
             self._report(body, error_type, duration_s)
         finally:
@@ -233,6 +252,29 @@ class Call:
             first_chunk_s=self._first_chunk_s,
             context=self._context,
         )
+
+
+_abandoned: Final[deque[tuple[Call, object, float]]] = deque()
+
+
+def settle() -> None:
+    """End the calls whose streams were dropped."""
+    while True:
+        try:
+            call, body, ended = _abandoned.popleft()
+        except IndexError:
+            return
+        call._end(body, None, ended)  # pyright: ignore[reportPrivateUsage]
+
+
+before_collection(settle)
+
+
+@functools.cache
+def settle_at_exit() -> None:
+    """Settle before the SDK shuts down: called with the first call, when there is an SDK, because
+    what registers last runs first."""
+    atexit.register(settle)
 
 
 def calling() -> Call | None:

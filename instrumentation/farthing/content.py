@@ -17,7 +17,8 @@ Message = dict[str, Any]
 
 def dumps(value: object) -> str:
     """``value`` as compact JSON; what has no JSON form becomes its text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return dumped if dumped.isascii() else dumped.encode("utf-8", "replace").decode()
 
 
 def text(content: object) -> Part:
@@ -33,7 +34,7 @@ def tool_call(id: object, name: object, arguments: object) -> Part:
     if isinstance(arguments, str):
         # A stream that was cut leaves half of them: then the text is all there is.
         with suppress(ValueError):
-            arguments = json.loads(arguments)
+            arguments = json.loads(arguments, parse_constant=str)
     return {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
 
 

@@ -97,12 +97,13 @@ def watch(stream: Any, call: Call) -> None:
     setattr(stream, ITERATOR, watching)
     # The body, not the watch: the watch reaches the stream through its generator, and a finaliser
     # that holds what it waits for never runs.
-    weakref.finalize(stream, call.finish, watching._body)  # pyright: ignore[reportPrivateUsage]
+    weakref.finalize(stream, call.abandon, watching._body)  # pyright: ignore[reportPrivateUsage]
 
 
 def close(stream: Any) -> None:
     """The application closed ``stream``, or a helper around one."""
     for holder in (stream, getattr(stream, "_raw_stream", None)):
-        watching = getattr(holder, ITERATOR, None)
+        # Not asked of the object: one that makes its iterator on demand would make it now.
+        watching = getattr(holder, "__dict__", {}).get(ITERATOR)
         if isinstance(watching, _Watch):
             watching.ended()

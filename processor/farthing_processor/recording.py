@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -90,8 +89,6 @@ class Recorder:
             if settings.semconv in metric.since and metric.kind != "gauge"
         }
         self._operation_duration_for_inference = settings.semconv != "latest"
-        self._waiting: deque[_Entry] = deque()
-        _recorders.add(self)
         age = catalogue.PRICES_AGE
         meter.create_observable_gauge(age.name, [_collecting], age.unit, age.description)
 
@@ -105,28 +102,11 @@ class Recorder:
         context: Context | None = None,
     ) -> None:
         """Add one call. ``context`` holds the call's span, so that exemplars point to it."""
-        self._waiting.append(_Entry(facts, who, assessment, first_chunk_s, context))
-        if len(self._waiting) >= BATCH:
-            self.flush()
+        _waiting.append((self, _Entry(facts, who, assessment, first_chunk_s, context)))
+        if len(_waiting) >= BATCH:
+            flush()
 
-    def flush(self) -> None:
-        """Record every call that waits."""
-        while True:
-            try:
-                # Atomic: of several threads that flush at once, one gets each entry.
-                entry = self._waiting.popleft()
-            except IndexError:
-                return
-            try:
-                self._record(*entry)
-            except Exception:
-                _log.debug("The metrics of a call were not recorded", exc_info=True)
-
-    def forget(self) -> None:
-        """Drop what waits: after a fork it is the parent's to record."""
-        self._waiting.clear()
-
-    def _record(
+    def add(
         self,
         facts: Facts,
         who: Attribution,
@@ -134,41 +114,42 @@ class Recorder:
         first_chunk_s: float | None,
         context: Context | None,
     ) -> None:
+        """Record one call now."""
         labels = self._labels.of(facts, who)
         failed = {**labels, names.ERROR_TYPE: facts.error_type} if facts.error_type else labels
         inference = facts.operation in INFERENCE
         usage = facts.usage
 
-        def add(metric: Metric, value: float, values: dict[str, str] = labels) -> None:
+        def put(metric: Metric, value: float, values: dict[str, str] = labels) -> None:
             record = self._instruments.get(metric)
             if record is not None:
                 record(value, values, context)
 
         if inference:
-            add(catalogue.INFERENCE_DURATION, facts.duration_s, failed)
+            put(catalogue.INFERENCE_DURATION, facts.duration_s, failed)
         if not inference or self._operation_duration_for_inference:
-            add(catalogue.OPERATION_DURATION, facts.duration_s, failed)
+            put(catalogue.OPERATION_DURATION, facts.duration_s, failed)
         if first_chunk_s is not None:
-            add(catalogue.TIME_TO_FIRST_CHUNK, first_chunk_s)
+            put(catalogue.TIME_TO_FIRST_CHUNK, first_chunk_s)
             if inference:
-                add(catalogue.INFERENCE_TIME_TO_FIRST_CHUNK, first_chunk_s)
+                put(catalogue.INFERENCE_TIME_TO_FIRST_CHUNK, first_chunk_s)
         if usage is not None:
             usage = usage.billed()
             for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
                 if count is not None:
-                    add(catalogue.TOKEN_USAGE, count, {**labels, names.TOKEN_TYPE: kind})
+                    put(catalogue.TOKEN_USAGE, count, {**labels, names.TOKEN_TYPE: kind})
             if inference and catalogue.INFERENCE_INPUT in self._instruments:
-                self._record_inference_tokens(usage, labels, add)
+                self._record_inference_tokens(usage, labels, put)
         if assessment.cost is not None:
             in_usd = {**labels, names.COST_CURRENCY: names.CURRENCY_USD}
-            add(catalogue.COST, assessment.cost, in_usd)
+            put(catalogue.COST, assessment.cost, in_usd)
         elif assessment.reason is not None:
-            add(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
+            put(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
         if facts.attempts > 1:
-            add(catalogue.RETRIES, facts.attempts - 1, failed)
+            put(catalogue.RETRIES, facts.attempts - 1, failed)
 
     def _record_inference_tokens(
-        self, usage: Usage, labels: dict[str, str], add: Callable[..., None]
+        self, usage: Usage, labels: dict[str, str], put: Callable[..., None]
     ) -> None:
         for metric, per_call, total, audio, image in (
             (
@@ -198,9 +179,9 @@ class Recorder:
             if total is None:
                 continue
             if per_call is not None:
-                add(per_call, total)
+                put(per_call, total)
             for modality, count in _by_modality(total, audio, image):
-                add(metric, count, {**labels, names.TOKEN_MODALITY: modality})
+                put(metric, count, {**labels, names.TOKEN_MODALITY: modality})
 
 
 def _by_modality(total: int, audio: int, image: int) -> Iterable[tuple[str, int]]:
@@ -224,27 +205,42 @@ def _instrument(meter: Meter, metric: Metric) -> Record:
 
 
 _log: Final = logging.getLogger("farthing")
-_recorders: Final[weakref.WeakSet[Recorder]] = weakref.WeakSet()
+_waiting: Final[deque[tuple[Recorder, _Entry]]] = deque()
+_before_collection: Final[list[Callable[[], None]]] = []
 
 
 def flush() -> None:
-    """Record every call that waits anywhere in this process."""
-    for recorder in tuple(_recorders):
-        recorder.flush()
+    """Record every call that waits."""
+    while True:
+        try:
+            # Atomic: of several threads that flush at once, one gets each call.
+            recorder, entry = _waiting.popleft()
+        except IndexError:
+            return
+        try:
+            recorder.add(*entry)
+        except Exception:
+            _log.debug("The metrics of a call were not recorded", exc_info=True)
 
 
-def _forget() -> None:
-    for recorder in tuple(_recorders):
-        recorder.forget()
+def before_collection(hook: Callable[[], None]) -> None:
+    """Have ``hook`` called before each collection, for calls that only then are known to be over.
+
+    The SDK holds no lock of an instrument at that moment.
+    """
+    _before_collection.append(hook)
+
+
+def _collecting(_options: CallbackOptions) -> Iterable[Observation]:
+    """The gauge's callback: the SDK calls it before it looks at any other instrument."""
+    for hook in _before_collection:
+        hook()
+    flush()
+    return [Observation(prices_age_s(), {names.COST_PRICES: prices_version()})]
 
 
 # The SDK collects once more at exit, later than this: what registers last runs first.
 atexit.register(flush)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
-
-def _collecting(_options: CallbackOptions) -> Iterable[Observation]:
-    """The gauge's callback: the SDK calls it before it looks at any other instrument."""
-    flush()
-    return [Observation(prices_age_s(), {names.COST_PRICES: prices_version()})]
+    # What waits at a fork is the parent's to record.
+    os.register_at_fork(after_in_child=_waiting.clear)

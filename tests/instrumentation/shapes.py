@@ -229,6 +229,12 @@ def ok(body: object) -> httpx2.Response:
     return httpx2.Response(200, json=body)
 
 
+def unread(body: object) -> httpx2.Response:
+    """The same, with its body still to be read, as it comes over a network."""
+    headers = {"content-type": "application/json"}
+    return httpx2.Response(200, headers=headers, stream=Bytes([json.dumps(body).encode()]))
+
+
 def sse(
     events: Iterable[dict[str, Any]], *, done: bool = False, error: Exception | None = None
 ) -> httpx2.Response:

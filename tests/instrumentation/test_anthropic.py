@@ -217,3 +217,37 @@ def test_a_native_tracer_that_cannot_be_replaced_keeps_its_call(
     assert LIBRARY.known(base)
     monkeypatch.delattr(base, "start_api_call_span")
     assert not LIBRARY.known(base)
+
+
+def test_a_delta_without_a_count_leaves_the_placeholder_one(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    client = provider.answers(shapes.sse(shapes.message_events({}))).anthropic()
+    list(client.messages.create(**ASK, stream=True))
+    attributes = telemetry.attributes()
+    assert attributes["farthing.cost.status"] == "usage_missing"
+    assert "gen_ai.usage.output_tokens" not in attributes
+
+
+def test_the_conversation_given_to_the_client_is_kept(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    client = provider.answers(shapes.ok(shapes.message())).anthropic(
+        open_telemetry={
+            "tracer_provider": telemetry.tracer_provider,
+            "conversation_id": "conv_1",
+        }
+    )
+    client.messages.create(**ASK)
+    assert telemetry.attributes()["gen_ai.conversation.id"] == "conv_1"
+
+
+def test_with_metrics_alone_the_client_keeps_its_span(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    """Where nobody takes our spans there is none to put in the place of the client's."""
+    farthing.instrument(meter_provider=telemetry.meter_provider)
+    client = provider.answers(shapes.ok(shapes.message())).anthropic(**native(telemetry))
+    client.messages.create(**ASK)
+    assert telemetry.span().name == "anthropic.messages.create"
+    assert telemetry.sums()["gen_ai.client.operation.cost"] == shapes.ANTHROPIC_COST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import farthing
 from farthing_processor import metrics as catalogue
 from farthing_processor.recording import BATCH
 from tests.instrumentation import shapes
@@ -187,3 +189,38 @@ os.waitpid(pid, 0)
 """
     )
     assert sorted(out.splitlines()) == ["child [1]", "parent [2]"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_an_open_stream_is_its_own_process_to_report() -> None:
+    out = run(
+        """
+stream = Provider().answers(shapes.sse(shapes.chat_chunks(), done=True)).openai(
+    ).chat.completions.create(model="gpt-4o", messages=[], stream=True)
+next(stream)
+pid = os.fork()
+if not pid:
+    CHILD = True
+    list(stream)
+    reader.force_flush()
+    os._exit(0)
+os.waitpid(pid, 0)
+list(stream)
+"""
+    )
+    assert out.splitlines() == ["parent [3]"]
+
+
+def test_calls_begun_before_uninstrument_are_recorded(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    client = provider.answers(shapes.sse(shapes.chat_chunks(), done=True)).openai()
+    stream = client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
+    farthing.uninstrument()
+    farthing.instrument()
+    farthing.uninstrument()
+    gc.collect()
+    list(stream)
+    del stream, client
+    gc.collect()
+    assert telemetry.sums()["gen_ai.client.operation.cost"] == shapes.CHAT_COST

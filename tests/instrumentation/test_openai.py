@@ -376,3 +376,84 @@ def test_a_provider_answering_nonsense(
     except Exception as error:
         bare = type(error)
     assert farthing_saw == bare
+
+
+@pytest.mark.parametrize("read", ["read", "iter_bytes", "json", "nothing"])
+def test_streaming_response_read_without_parsing(
+    telemetry: Telemetry, provider: Provider, read: str
+) -> None:
+    client = provider.answers(shapes.unread(shapes.chat())).openai()
+    with client.chat.completions.with_streaming_response.create(
+        model="gpt-4o", messages=MESSAGES
+    ) as raw:
+        if read == "iter_bytes":
+            assert b"Hello" in b"".join(raw.iter_bytes())
+        elif read != "nothing":
+            assert "Hello" in str(getattr(raw, read)())
+    attributes = telemetry.attributes()
+    if read in ("nothing", "iter_bytes"):  # bytes that nobody keeps are the caller's alone
+        assert attributes["farthing.cost.status"] == "usage_missing"
+    else:
+        assert attributes["gen_ai.usage.cost.amount"] == shapes.CHAT_COST
+
+
+async def test_async_streaming_response_read_without_parsing(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    client = provider.answers(shapes.unread(shapes.chat())).async_openai()
+    async with client.chat.completions.with_streaming_response.create(
+        model="gpt-4o", messages=MESSAGES
+    ) as raw:
+        assert b"Hello" in await raw.read()
+    assert telemetry.attributes()["gen_ai.usage.cost.amount"] == shapes.CHAT_COST
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"{}"])
+def test_a_raw_response_that_is_no_answer(
+    telemetry: Telemetry, provider: Provider, content: bytes
+) -> None:
+    client = provider.answers(httpx2.Response(200, content=content)).openai()
+    raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=MESSAGES)
+    assert raw.content == content
+    assert telemetry.attributes()["farthing.cost.status"] == "usage_missing"
+
+
+def test_values_that_telemetry_cannot_hold(telemetry: Telemetry, provider: Provider) -> None:
+    """A lone surrogate, or a number beyond 64 bits, would lose the whole batch at the exporter."""
+    client = provider.answers(shapes.ok(shapes.chat())).openai()
+    extra: Any = {"seed": 2**70, "temperature": 10**400, "top_p": True, "stop": ["\ud800"]}
+    with pytest.raises(UnicodeEncodeError):  # the client's own, when it sends it
+        client.chat.completions.create(model="gpt\ud800", messages=MESSAGES, extra_body=extra)
+    span = telemetry.span()
+    attributes = telemetry.attributes()
+    assert span.name == "chat gpt?"
+    assert attributes["gen_ai.request.model"] == "gpt?"
+    assert attributes["gen_ai.request.stop_sequences"] == ("?",)
+    assert not {"gen_ai.request.seed", "gen_ai.request.temperature", "gen_ai.request.top_p"} & set(
+        attributes
+    )
+
+
+def test_the_body_that_is_sent_is_the_one_that_is_read(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    client = provider.answers(shapes.ok(shapes.chat())).openai()
+    client.chat.completions.create(
+        model="gpt-4o", messages=MESSAGES, extra_body={"model": "gpt-4o-2024-08-06"}
+    )
+    assert provider.body()["model"] == "gpt-4o-2024-08-06"
+    assert telemetry.attributes()["gen_ai.request.model"] == "gpt-4o-2024-08-06"
+
+
+def test_a_client_that_cannot_be_hashed(telemetry: Telemetry, provider: Provider) -> None:
+    class Client(openai.OpenAI):
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    provider.answers(shapes.ok(shapes.chat()))
+    http_client = httpx2.Client(transport=httpx2.MockTransport(provider))
+    client = Client(api_key="key", http_client=http_client)
+    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert telemetry.attributes()["gen_ai.usage.cost.amount"] == shapes.CHAT_COST

@@ -43,7 +43,8 @@ def _request(body: Mapping[str, Any], with_content: bool) -> Attributes:
             content.message(fields(message).get("role"), _parts(fields(message).get("content")))
             for message in items(body.get("messages"))
         ]
-        attributes[names.INPUT_MESSAGES] = content.dumps(messages)
+        if messages:
+            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
 
 
@@ -76,10 +77,11 @@ def _fold(body: dict[str, Any], event: Any, with_content: bool) -> None:
         body["content"] = {}
     elif kind == "message_delta":
         # Cumulative: what it says replaces what was said, and what it leaves out stays.
-        said = {k: v for k, v in fields(event.get("usage")).items() if v is not None}
-        body.setdefault("usage", {}).update(said)
+        counts = {k: v for k, v in fields(event.get("usage")).items() if v is not None}
+        body.setdefault("usage", {}).update(counts)
         body["stop_reason"] = fields(event.get("delta")).get("stop_reason")
-        body[_FINAL] = True
+        if "output_tokens" in counts:
+            body[_FINAL] = True
     elif with_content and kind in ("content_block_start", "content_block_delta"):
         _fold_content(body.setdefault("content", {}), event)
 
@@ -119,7 +121,7 @@ def _part(block: Mapping[str, Any]) -> content.Part:
     if kind == "thinking":
         return content.reasoning(block.get("thinking"))
     if kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
-        return content.tool_call(block.get("id"), block.get("name"), block.get("input"))
+        return content.tool_call(block.get("id"), block.get("name"), block.get("input") or {})
     if kind == "tool_result":
         given = block.get("content")
         result = given if isinstance(given, str) else _parts(given)
@@ -142,9 +144,13 @@ def _native_opener(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
     nothing: one call, one span, one cost. Calls that are not ours keep the client's span.
     """
     call = calling()
-    if call is None or call.native_replaced:
+    if call is None or call.native_replaced or not call.span.get_span_context().is_valid:
         return wrapped(*args, **kwargs)
     call.native_replaced = True
+    given = kwargs.get("attributes", args[3] if len(args) > 3 else None)
+    conversation = said(fields(given), names.CONVERSATION_ID)
+    if conversation is not None:  # the application gave it to the client: it is not lost
+        call.span.set_attribute(names.CONVERSATION_ID, conversation)
     return NonRecordingSpan(call.span.get_span_context())
 
 

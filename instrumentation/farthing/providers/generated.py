@@ -55,7 +55,9 @@ class Server(NamedTuple):
 
 def patches(library: Library) -> tuple[Patch, ...]:
     """Everything to wrap in ``library``."""
-    base, streaming = f"{library.package}._base_client", f"{library.package}._streaming"
+    base, streaming, response = (
+        f"{library.package}.{module}" for module in ("_base_client", "_streaming", "_response")
+    )
 
     def request(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         call = _begin(library, client, args, kwargs)
@@ -66,26 +68,30 @@ def patches(library: Library) -> tuple[Patch, ...]:
         _returned(call, result)
         return result
 
-    async def arequest(call: Call, wrapped: Any, args: Any, kwargs: Any) -> Any:
+    async def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        call = _begin(library, client, args, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
         with call:
             result = await wrapped(*args, **kwargs)
         _returned(call, result)
         return result
 
-    def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = _begin(library, client, args, kwargs)
-        return wrapped(*args, **kwargs) if call is None else arequest(call, wrapped, args, kwargs)
-
     def retries(module: ModuleType) -> bool:
         return hasattr(module.SyncAPIClient, "_sleep_for_retry") and library.known(module)
+
+    def closes(module: ModuleType) -> bool:
+        return hasattr(module.Stream, "close")
 
     return (
         Patch(base, "SyncAPIClient.request", request, library.known),
         Patch(base, "AsyncAPIClient.request", request_async, library.known),
         Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, retries),
         Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, retries),
-        Patch(streaming, "Stream.close", closing),
-        Patch(streaming, "AsyncStream.close", closing),
+        Patch(streaming, "Stream.close", closing, closes),
+        Patch(streaming, "AsyncStream.close", closing, closes),
+        Patch(response, "APIResponse.close", _closing_raw),
+        Patch(response, "AsyncAPIResponse.close", _closing_raw_async),
         *library.further,
     )
 
@@ -101,7 +107,7 @@ def closing(wrapped: Any, stream: Any, args: Any, kwargs: Any) -> Any:
     try:
         return wrapped(*args, **kwargs)
     finally:
-        streams.close(stream)
+        _closed(stream)
 
 
 def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None:
@@ -111,10 +117,13 @@ def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None
         return None
     try:
         options = kwargs["options"] if "options" in kwargs else args[1]
-        endpoint = library.endpoints.get(options.url.partition("?")[0])
+        path = options.url.partition("?")[0]
+        endpoint = library.endpoints.get(path) or library.endpoints.get(f"/{path}")
         if endpoint is None or not telemetry.heard() or not is_instrumentation_enabled():
             return None
         body = fields(options.json_data)
+        if extra := getattr(options, "extra_json", None):
+            body = {**body, **extra}
         server = _server(library, client, telemetry)
         request = Request(
             provider=server.provider,
@@ -130,34 +139,76 @@ def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None
         return None
 
 
-@guarded
 def _returned(call: Call, result: Any) -> None:
     """What came back of a call that did not raise: an answer, or something yet to be read."""
+    try:
+        _follow(call, result)
+    except Exception:
+        log.debug("An answer was not understood", exc_info=True)
+        call.finish(None)
+
+
+def _follow(call: Call, result: Any) -> None:
     if hasattr(cast(Any, type(result)), "__stream__"):
         streams.watch(result, call)
     elif "http_response" in getattr(result, "__dict__", ()):
-        _returned_raw(call, result)
+        _follow_raw(call, result)
     else:
         call.finish(result)
 
 
-def _returned_raw(call: Call, raw: Any) -> None:
-    """A raw response: read already, or parsed by the application later, or never."""
-    response = raw.http_response
-    if response.is_closed and not call.stream:
-        call.finish(json.loads(response.content))
+_raw: Final[weakref.WeakKeyDictionary[Any, Call]] = weakref.WeakKeyDictionary()
+"""The calls whose raw response the application has yet to read."""
+
+
+def _follow_raw(call: Call, raw: Any) -> None:
+    """A raw response: read already, or parsed by the application later, or closed, or dropped."""
+    if raw.http_response.is_closed and not call.stream:
+        call.finish(json.loads(raw.http_response.content))
         return
-    never = weakref.finalize(raw, call.finish, None)
+    _raw[raw] = call
+    dropped = weakref.finalize(raw, call.abandon, None)
     # The client's own copy for this request, not the caller's options.
     options = raw._options
     parser = options.post_parser
 
     def parsed(result: Any) -> Any:
-        never.detach()
+        dropped.detach()
+        _raw.pop(raw_reference(), None)
         _returned(call, result)
         return parser(result) if callable(parser) else result
 
+    raw_reference = weakref.ref(raw)
     options.post_parser = parsed
+
+
+_closed = guarded(streams.close)
+
+
+@guarded
+def _closed_raw(raw: Any) -> None:
+    """The application is done with a raw response, which it may have read without parsing it."""
+    call = _raw.pop(raw, None)
+    if call is None:
+        return
+    try:
+        call.finish(None if call.stream else json.loads(raw.http_response.content))
+    except Exception:  # not read, or not JSON
+        call.finish(None)
+
+
+def _closing_raw(wrapped: Any, raw: Any, args: Any, kwargs: Any) -> Any:
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _closed_raw(raw)
+
+
+async def _closing_raw_async(wrapped: Any, raw: Any, args: Any, kwargs: Any) -> Any:
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        _closed_raw(raw)
 
 
 _servers: Final[weakref.WeakKeyDictionary[Any, tuple[Any, Telemetry, Server]]] = (
@@ -168,9 +219,16 @@ _servers: Final[weakref.WeakKeyDictionary[Any, tuple[Any, Telemetry, Server]]] =
 def _server(library: Library, client: Any, telemetry: Telemetry) -> Server:
     """Where ``client`` sends requests, worked out once for as long as its base URL stays."""
     url = client.base_url
-    known = _servers.get(client)
-    if known is not None and known[0] is url and known[1] is telemetry:
-        return known[2]
+    try:
+        known = _servers.get(client)
+    except TypeError:  # a subclass that cannot be hashed
+        return _worked_out(library, url, telemetry)
+    if known is None or known[0] is not url or known[1] is not telemetry:
+        known = _servers[client] = url, telemetry, _worked_out(library, url, telemetry)
+    return known[2]
+
+
+def _worked_out(library: Library, url: Any, telemetry: Telemetry) -> Server:
     address: str = url.host
     port: int = url.port or (80 if url.scheme == "http" else 443)
     provider = provider_of(address, port)
@@ -178,9 +236,7 @@ def _server(library: Library, client: Any, telemetry: Telemetry) -> Server:
         {address, f"{address}:{port}"}
     ):
         provider = library.provider
-    server = Server(provider, address, port)
-    _servers[client] = (url, telemetry, server)
-    return server
+    return Server(provider, address, port)
 
 
 def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> Attributes:
@@ -191,16 +247,21 @@ def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> Attributes:
         if value is None:
             continue
         for name in rest:
-            value = value.get(name) if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            value = fields(value).get(name)
         if kind is str:
             if isinstance(value, str):
-                attributes[attribute] = value[:TEXT_LIMIT]
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            if kind is float:
-                attributes[attribute] = float(value)
-            elif isinstance(value, int):
-                attributes[attribute] = value
+                attributes[attribute] = text(value)
+        elif isinstance(value, float) and kind is float:
+            attributes[attribute] = value
+        elif type(value) is int and abs(value) < 2**63:  # what telemetry can hold
+            attributes[attribute] = kind(value)
     return attributes
+
+
+def text(value: str) -> str:
+    """``value`` as telemetry can hold it: not too long, and with nothing that UTF-8 cannot say."""
+    value = value[:TEXT_LIMIT]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def event_fields(event: Any) -> Mapping[str, Any]:
@@ -214,10 +275,10 @@ def event_fields(event: Any) -> Mapping[str, Any]:
 def said(body: Mapping[str, Any], name: str) -> str | None:
     """What ``body`` says under ``name``, if that is text."""
     value = body.get(name)
-    return value[:TEXT_LIMIT] if isinstance(value, str) else None
+    return text(value) if isinstance(value, str) else None
 
 
 def strings(value: object) -> list[str]:
     """``value`` as a list of strings: one string, or the strings of a list."""
     found = (value,) if isinstance(value, str) else items(value)
-    return [item[:TEXT_LIMIT] for item in found if isinstance(item, str)]
+    return [text(item) for item in found if isinstance(item, str)]

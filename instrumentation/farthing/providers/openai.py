@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from farthing import content
 from farthing.call import Answer, Attributes, Endpoint
@@ -13,6 +13,7 @@ from farthing.providers.generated import Field, Library, closing, event_fields, 
 from farthing_processor import readers
 from farthing_processor import semconv as names
 from farthing_processor.readers import fields
+from farthing_processor.usage import Usage
 
 _SAMPLING: Final[tuple[Field, ...]] = (
     (names.REQUEST_TEMPERATURE, ("temperature",), float),
@@ -68,7 +69,8 @@ def _chat_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
         attributes[names.REQUEST_STOP_SEQUENCES] = stop
     if with_content:
         messages = [_chat_message(fields(message)) for message in items(body.get("messages"))]
-        attributes[names.INPUT_MESSAGES] = content.dumps(messages)
+        if messages:
+            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
 
 
@@ -82,7 +84,8 @@ def _responses_request(body: Mapping[str, Any], with_content: bool) -> Attribute
             messages = [content.message("user", [content.text(given)])]
         else:
             messages = [_item(fields(item)) for item in items(given)]
-        attributes[names.INPUT_MESSAGES] = content.dumps(messages)
+        if messages:
+            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
 
 
@@ -152,13 +155,16 @@ def _embeddings_answer(body: Any, _with_content: bool) -> Answer:
 
 def _fold_chat(body: dict[str, Any], event: Any, with_content: bool) -> None:
     chunk = event_fields(event)
-    if not body:
+    usage = chunk.get("usage")
+    # Azure's first chunk names neither; a tier may come with the usage only.
+    if usage is not None or not body.get("model") or not body.get("id"):
         for name in ("id", "model", "service_tier", "system_fingerprint"):
-            body[name] = chunk.get(name)
-        body["choices"] = dict[object, dict[str, Any]]()
-    choices = body["choices"]
-    if (usage := chunk.get("usage")) is not None:
+            body[name] = chunk.get(name) or body.get(name)
+    if usage is not None:
         body["usage"] = usage
+    choices = body.get("choices")
+    if choices is None:
+        choices = body["choices"] = dict[object, dict[str, Any]]()
     for choice in chunk.get("choices") or ():
         choice = event_fields(choice)
         index = choice.get("index")
@@ -172,20 +178,27 @@ def _fold_chat(body: dict[str, Any], event: Any, with_content: bool) -> None:
 
 
 def _fold_message(choice: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    message = choice.setdefault("message", {"role": "assistant", "content": "", "tool_calls": []})
-    if isinstance(text := delta.get("content"), str):
-        message["content"] += text
+    message = choice.setdefault("message", {"role": "assistant", "content": "", "tool_calls": {}})
+    message["content"] += delta.get("content") or delta.get("refusal") or ""
     for call in items(delta.get("tool_calls")):
         call = fields(call)
-        index, function = call.get("index") or 0, fields(call.get("function"))
+        function = fields(call.get("function"))
         calls = message["tool_calls"]
-        if not isinstance(index, int) or index > len(calls):
-            continue
-        if index == len(calls):
-            calls.append({"id": None, "function": {"name": "", "arguments": ""}})
-        calls[index]["id"] = calls[index]["id"] or call.get("id")
-        calls[index]["function"]["name"] += function.get("name") or ""
-        calls[index]["function"]["arguments"] += function.get("arguments") or ""
+        folded = calls.setdefault(call.get("index"), {"name": "", "arguments": ""})
+        folded["id"] = folded.get("id") or call.get("id")
+        for name in ("name", "arguments"):
+            folded[name] += function.get(name) or ""
+        folded["function"] = folded
+
+
+def _chat_usage(body: Any) -> Usage | None:
+    """Of a stream that was left while a choice was unfinished, the counts are running ones."""
+    usage = readers.openai_chat(body)
+    if usage is None or type(body) is not dict:
+        return usage
+    choices = map(fields, items(fields(cast(object, body)).get("choices")))
+    finished = all(choice.get("finish_reason") is not None for choice in choices)
+    return usage if finished else usage._replace(complete=False)
 
 
 def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> None:
@@ -196,6 +209,8 @@ def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> Non
         if kind == "response.created":
             # Until the end comes, the stream counts as cut: its status is not one to report.
             body["status"] = None
+    elif kind == "error":
+        body.update(status="failed", error={"code": event.get("code")})
 
 
 # Content.
@@ -205,9 +220,12 @@ def _chat_message(message: Mapping[str, Any]) -> content.Message:
     given = message.get("content")
     role = message.get("role") or "assistant"
     if role == "tool":
-        return content.message(role, [content.tool_result(message.get("tool_call_id"), given)])
+        result = content.tool_result(message.get("tool_call_id"), _result(given))
+        return content.message(role, [result])
     parts = [content.text(given)] if isinstance(given, str) and given else []
     parts += [_part(fields(part)) for part in items(given)]
+    if isinstance(refusal := message.get("refusal"), str):
+        parts.append(content.text(refusal))
     for call in items(message.get("tool_calls")):
         call = fields(call)
         function = fields(call.get("function"))
@@ -215,6 +233,11 @@ def _chat_message(message: Mapping[str, Any]) -> content.Message:
             content.tool_call(call.get("id"), function.get("name"), function.get("arguments"))
         )
     return content.message(role, parts)
+
+
+def _result(given: object) -> object:
+    """What a tool answered: text, or parts of the same kinds as a message's."""
+    return given if isinstance(given, str) else [_part(fields(part)) for part in items(given)]
 
 
 def _part(part: Mapping[str, Any]) -> content.Part:
@@ -231,7 +254,8 @@ def _part(part: Mapping[str, Any]) -> content.Part:
     if kind == "input_audio":
         return content.blob("audio", fields(part.get("input_audio")).get("data"))
     if kind in ("file", "input_file"):
-        return content.file("document", fields(part.get("file") or part).get("file_id"))
+        file_id = fields(part.get("file") or part).get("file_id")
+        return content.file("document", file_id) if file_id else content.other(kind)
     return content.other(kind)
 
 
@@ -242,7 +266,7 @@ def _item(item: Mapping[str, Any]) -> content.Message:
         call = content.tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
         return content.message("assistant", [call])
     if kind == "function_call_output":
-        result = content.tool_result(item.get("call_id"), item.get("output"))
+        result = content.tool_result(item.get("call_id"), _result(item.get("output")))
         return content.message("tool", [result])
     if kind == "reasoning":
         summary = [content.reasoning(fields(s).get("text")) for s in items(item.get("summary"))]
@@ -256,9 +280,7 @@ def _item(item: Mapping[str, Any]) -> content.Message:
 
 
 ENDPOINTS: Final = {
-    "/chat/completions": Endpoint(
-        "chat", _chat_request, _chat_answer, readers.openai_chat, _fold_chat
-    ),
+    "/chat/completions": Endpoint("chat", _chat_request, _chat_answer, _chat_usage, _fold_chat),
     "/responses": Endpoint(
         "chat", _responses_request, _responses_answer, readers.openai_responses, _fold_response
     ),
