@@ -108,7 +108,8 @@ class Call:
     )
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint, request: Request) -> None:
-        settle()
+        if _abandoned:
+            settle()
         settle_at_exit()
         operation, model = endpoint.operation, request.model
         name = f"{operation} {model}" if model else operation
@@ -209,8 +210,10 @@ class Call:
 
     def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
         request, endpoint = self._request, self._endpoint
-        answer = _read(lambda: endpoint.answer(body, self.with_content), body) or Answer()
-        usage = _read(lambda: endpoint.usage(body), body)
+        answer, usage = _NO_ANSWER, None
+        if body is not None:
+            answer = _read(endpoint.answer, body, self.with_content) or _NO_ANSWER
+            usage = _read(endpoint.usage, body)
         facts = Facts(
             provider=request.provider,
             request_model=request.model,
@@ -283,12 +286,13 @@ def calling() -> Call | None:
     return call if isinstance(call, Call) else None
 
 
-def _read(reader: Callable[[], _T | None], body: object) -> _T | None:
+_NO_ANSWER: Final = Answer()
+
+
+def _read(reader: Callable[_P, _T | None], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
     """What ``reader`` finds in a body; nothing where it stumbles, so that it hides nothing else."""
-    if body is None:
-        return None
     try:
-        return reader()
+        return reader(*args, **kwargs)
     except Exception:
         log.debug("An answer was not understood", exc_info=True)
         return None
