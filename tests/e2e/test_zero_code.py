@@ -169,7 +169,7 @@ def test_doctor_says_what_to_mend(run: Run, variables: dict[str, str], says: str
         BIN / "farthing",
         "doctor",
         check=False,
-        **{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+        **{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
         | variables,
     )
     assert result.returncode == 1

@@ -56,7 +56,7 @@ def test_what_the_application_named_is_on_the_span(
         step_path="write/plan",
         agent="writer",
         feature="export",
-        user="ada",
+        user="ada@example.org",
         session="s-1",
         task="t-1",
         task_type="doc",
@@ -75,7 +75,7 @@ def test_what_the_application_named_is_on_the_span(
         "farthing.step.path": "write/plan",
         "gen_ai.agent.name": "writer",
         "farthing.feature": "export",
-        "user.id": "ada",
+        "user.id": "ada@example.org",
         "session.id": "s-1",
         "farthing.task.id": "t-1",
         "farthing.task.type": "doc",
@@ -116,9 +116,9 @@ def test_no_baggage_of_ours_and_no_user_reaches_a_provider(
     for key, value in {
         "farthing.workflow.name": "report",
         "farthing.step.name": "plan",
-        "user.id": "ada",
+        "user.id": "ada@example.org",
         "session.id": "s-1",
-        "enduser.id": "ada",
+        "enduser.id": "ada@example.org",
         "tenant": "theirs",
     }.items():
         within = baggage.set_baggage(key, value, within)
@@ -140,4 +140,4 @@ def test_no_baggage_of_ours_and_no_user_reaches_a_provider(
         # What is the application's own goes where it would have gone without us.
         assert entry.headers["baggage"] == "tenant=theirs"
         assert "traceparent" in entry.headers
-        assert "ada" not in str(entry.headers)
+        assert "example.org" not in str(entry.headers)
