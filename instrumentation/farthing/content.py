@@ -7,9 +7,8 @@ file or image ends up in telemetry by accident.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 Part = dict[str, Any]
 Message = dict[str, Any]
@@ -65,18 +64,3 @@ def uri(modality: str, address: str) -> Part:
 
 def file(modality: str, file_id: object) -> Part:
     return {"type": "file", "modality": modality, "file_id": file_id}
-
-
-def items(value: object) -> Sequence[Any]:
-    """The items of a list, or of what a stream was folded into, by index; of anything else none.
-
-    An iterator is never consumed.
-    """
-    if isinstance(value, dict):
-        folded = cast(dict[object, Any], value)
-        return [folded[index] for index in sorted(folded, key=_position)]
-    return cast(Sequence[Any], value) if isinstance(value, list | tuple) else ()
-
-
-def _position(index: object) -> int:
-    return index if isinstance(index, int) else -1

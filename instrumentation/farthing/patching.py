@@ -27,6 +27,8 @@ class Patch(NamedTuple):
     wrapper: Wrapper
     when: Callable[[ModuleType], bool] = lambda _module: True
     """Whether this version of the module is one that we know how to wrap."""
+    optional: bool = False
+    """Whether versions without it lack nothing."""
 
 
 _applied: Final[dict[tuple[str, str], Any]] = {}
@@ -84,7 +86,7 @@ def _wrap(patch: Patch, module: ModuleType) -> None:
         wrapt.wrap_function_wrapper(module, patch.name, patch.wrapper)
         _applied[key] = owner, name, original, _attribute(owner, name)
     except Exception:
-        if key in _warned:
+        if patch.optional or key in _warned:
             return
         _warned.add(key)
         log.warning(

@@ -10,9 +10,9 @@ from opentelemetry.trace import NonRecordingSpan
 
 from farthing import content
 from farthing.call import Answer, Attributes, Endpoint, calling
-from farthing.content import items
 from farthing.patching import Patch
-from farthing.providers.generated import Field, Library, event_fields, read, said, strings
+from farthing.providers.generated import Library
+from farthing.reading import Field, event_fields, items, read, said, strings
 from farthing_processor import readers
 from farthing_processor import semconv as names
 from farthing_processor.readers import fields

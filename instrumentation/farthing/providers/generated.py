@@ -16,20 +16,13 @@ from typing import Any, Final, NamedTuple, cast
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from farthing import streams
-from farthing.call import Attributes, Call, Endpoint, Request, calling, guarded
-from farthing.content import items
+from farthing.call import Call, Endpoint, Request, calling, guarded
 from farthing.patching import Patch
+from farthing.reading import said
 from farthing.telemetry import Telemetry, current, log
 from farthing_processor import semconv as names
 from farthing_processor.pricing.hosts import provider_of
 from farthing_processor.readers import fields
-
-Type = type[str] | type[int] | type[float]
-Field = tuple[str, tuple[str, ...], Type]
-"""(attribute, where in the body, type): a value of another type sets nothing."""
-
-TEXT_LIMIT: Final = 512
-"""Characters kept of any string that a caller or a provider controls."""
 
 
 class Library(NamedTuple):
@@ -77,21 +70,16 @@ def patches(library: Library) -> tuple[Patch, ...]:
         _returned(call, result)
         return result
 
-    def retries(module: ModuleType) -> bool:
-        return hasattr(module.SyncAPIClient, "_sleep_for_retry") and library.known(module)
-
-    def closes(module: ModuleType) -> bool:
-        return hasattr(module.Stream, "close")
-
     return (
         Patch(base, "SyncAPIClient.request", request, library.known),
         Patch(base, "AsyncAPIClient.request", request_async, library.known),
-        Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, retries),
-        Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, retries),
-        Patch(streaming, "Stream.close", closing, closes),
-        Patch(streaming, "AsyncStream.close", closing, closes),
-        Patch(response, "APIResponse.close", _closing_raw),
-        Patch(response, "AsyncAPIResponse.close", _closing_raw_async),
+        # Not every version has these: one that never retries, or cannot be closed, lacks nothing.
+        Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
+        Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
+        Patch(streaming, "Stream.close", closing, optional=True),
+        Patch(streaming, "AsyncStream.close", closing, optional=True),
+        Patch(response, "APIResponse.close", _closing_raw, optional=True),
+        Patch(response, "AsyncAPIResponse.close", _closing_raw_async, optional=True),
         *library.further,
     )
 
@@ -237,48 +225,3 @@ def _worked_out(library: Library, url: Any, telemetry: Telemetry) -> Server:
     ):
         provider = library.provider
     return Server(provider, address, port)
-
-
-def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> Attributes:
-    """The attributes that ``table`` finds in ``body``; nothing for what is absent or mistyped."""
-    attributes: Attributes = {}
-    for attribute, (name, *rest), kind in table:
-        value = body.get(name)
-        if value is None:
-            continue
-        for name in rest:
-            value = fields(value).get(name)
-        if kind is str:
-            if isinstance(value, str):
-                attributes[attribute] = text(value)
-        elif isinstance(value, float) and kind is float:
-            attributes[attribute] = value
-        elif type(value) is int and abs(value) < 2**63:  # what telemetry can hold
-            attributes[attribute] = kind(value)
-    return attributes
-
-
-def text(value: str) -> str:
-    """``value`` as telemetry can hold it: not too long, and with nothing that UTF-8 cannot say."""
-    value = value[:TEXT_LIMIT]
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
-def event_fields(event: Any) -> Mapping[str, Any]:
-    """The declared fields of a streamed event: what every chunk pays for, so no more than that."""
-    try:
-        return event.__dict__
-    except AttributeError:
-        return fields(event)
-
-
-def said(body: Mapping[str, Any], name: str) -> str | None:
-    """What ``body`` says under ``name``, if that is text."""
-    value = body.get(name)
-    return text(value) if isinstance(value, str) else None
-
-
-def strings(value: object) -> list[str]:
-    """``value`` as a list of strings: one string, or the strings of a list."""
-    found = (value,) if isinstance(value, str) else items(value)
-    return [text(item) for item in found if isinstance(item, str)]

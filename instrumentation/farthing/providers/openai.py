@@ -7,9 +7,10 @@ from typing import Any, Final, cast
 
 from farthing import content
 from farthing.call import Answer, Attributes, Endpoint
-from farthing.content import items
 from farthing.patching import Patch
-from farthing.providers.generated import Field, Library, closing, event_fields, read, said, strings
+from farthing.providers.generated import Library, closing
+from farthing.providers.openai_content import chat_message, item_message
+from farthing.reading import Field, event_fields, items, read, said, strings
 from farthing_processor import readers
 from farthing_processor import semconv as names
 from farthing_processor.readers import fields
@@ -68,7 +69,7 @@ def _chat_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
     if stop := strings(body.get("stop")):
         attributes[names.REQUEST_STOP_SEQUENCES] = stop
     if with_content:
-        messages = [_chat_message(fields(message)) for message in items(body.get("messages"))]
+        messages = [chat_message(fields(message)) for message in items(body.get("messages"))]
         if messages:
             attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
@@ -83,7 +84,7 @@ def _responses_request(body: Mapping[str, Any], with_content: bool) -> Attribute
         if isinstance(given, str):
             messages = [content.message("user", [content.text(given)])]
         else:
-            messages = [_item(fields(item)) for item in items(given)]
+            messages = [item_message(fields(item)) for item in items(given)]
         if messages:
             attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
@@ -111,7 +112,7 @@ def _chat_answer(body: Any, with_content: bool) -> Answer:
     reasons = [said(choice, "finish_reason") or "error" for choice in choices]
     attributes: Attributes = {names.RESPONSE_FINISH_REASONS: reasons} if reasons else {}
     if with_content and choices:
-        messages = [_chat_message(fields(choice.get("message"))) for choice in choices]
+        messages = [chat_message(fields(choice.get("message"))) for choice in choices]
         attributes[names.OUTPUT_MESSAGES] = content.dumps(messages)
     return _answer(body, attributes)
 
@@ -126,7 +127,7 @@ def _responses_answer(body: Any, with_content: bool) -> Answer:
     if status == "failed":
         error = said(fields(body.get("error")), "code") or "failed"
     if with_content and output:
-        attributes[names.OUTPUT_MESSAGES] = content.dumps([_item(item) for item in output])
+        attributes[names.OUTPUT_MESSAGES] = content.dumps([item_message(item) for item in output])
     return _answer(body, attributes, error)
 
 
@@ -213,72 +214,6 @@ def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> Non
         body.update(status="failed", error={"code": event.get("code")})
 
 
-# Content.
-
-
-def _chat_message(message: Mapping[str, Any]) -> content.Message:
-    given = message.get("content")
-    role = message.get("role") or "assistant"
-    if role == "tool":
-        result = content.tool_result(message.get("tool_call_id"), _result(given))
-        return content.message(role, [result])
-    parts = [content.text(given)] if isinstance(given, str) and given else []
-    parts += [_part(fields(part)) for part in items(given)]
-    if isinstance(refusal := message.get("refusal"), str):
-        parts.append(content.text(refusal))
-    for call in items(message.get("tool_calls")):
-        call = fields(call)
-        function = fields(call.get("function"))
-        parts.append(
-            content.tool_call(call.get("id"), function.get("name"), function.get("arguments"))
-        )
-    return content.message(role, parts)
-
-
-def _result(given: object) -> object:
-    """What a tool answered: text, or parts of the same kinds as a message's."""
-    return given if isinstance(given, str) else [_part(fields(part)) for part in items(given)]
-
-
-def _part(part: Mapping[str, Any]) -> content.Part:
-    """One part of a message, in the words of chat completions or of responses."""
-    kind = part.get("type")
-    if kind in ("text", "input_text", "output_text"):
-        return content.text(part.get("text"))
-    if kind == "refusal":
-        return content.text(part.get("refusal"))
-    if kind == "image_url":
-        return content.uri("image", str(fields(part.get("image_url")).get("url")))
-    if kind == "input_image" and isinstance(address := part.get("image_url"), str):
-        return content.uri("image", address)
-    if kind == "input_audio":
-        return content.blob("audio", fields(part.get("input_audio")).get("data"))
-    if kind in ("file", "input_file"):
-        file_id = fields(part.get("file") or part).get("file_id")
-        return content.file("document", file_id) if file_id else content.other(kind)
-    return content.other(kind)
-
-
-def _item(item: Mapping[str, Any]) -> content.Message:
-    """One input or output item of the Responses API."""
-    kind, role = item.get("type"), item.get("role")
-    if kind == "function_call":
-        call = content.tool_call(item.get("call_id"), item.get("name"), item.get("arguments"))
-        return content.message("assistant", [call])
-    if kind == "function_call_output":
-        result = content.tool_result(item.get("call_id"), _result(item.get("output")))
-        return content.message("tool", [result])
-    if kind == "reasoning":
-        summary = [content.reasoning(fields(s).get("text")) for s in items(item.get("summary"))]
-        return content.message("assistant", summary)
-    if kind in (None, "message"):
-        given = item.get("content")
-        if isinstance(given, str):
-            return content.message(role or "user", [content.text(given)])
-        return content.message(role or "user", [_part(fields(part)) for part in items(given)])
-    return content.message(role or "assistant", [content.other(kind)])
-
-
 ENDPOINTS: Final = {
     "/chat/completions": Endpoint("chat", _chat_request, _chat_answer, _chat_usage, _fold_chat),
     "/responses": Endpoint(
@@ -305,5 +240,5 @@ LIBRARY: Final = Library(
     package="openai",
     provider="openai",
     endpoints=ENDPOINTS,
-    further=tuple(Patch(module, name, closing) for module, name in _HELPERS),
+    further=tuple(Patch(module, name, closing, optional=True) for module, name in _HELPERS),
 )
