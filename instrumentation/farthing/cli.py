@@ -18,7 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     price = commands.add_parser(
-        "price", help="price usage given on standard input, as the provider's JSON"
+        "price",
+        help="price usage given on standard input, as the provider's JSON",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=_PRICE,
     )
     price.add_argument("--json", action="store_true", help="one JSON object per input object")
 
@@ -37,9 +40,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _COMMANDS[arguments.command](arguments, rest)
 
 
+_PRICE = """\
+Price one JSON object, or a list of them, read from standard input:
+
+  {"provider": "openai", "api": "chat.completions", "model": "gpt-4o",
+   "usage": {"prompt_tokens": 2006, "completion_tokens": 300}}
+
+provider   openai, anthropic, azure.ai.openai … (gen_ai.provider.name)
+api        chat.completions, responses, embeddings, images, batch, messages …
+model      the model that answered
+usage      the usage object of the response, as the provider sent it
+timestamp  when the call was made (ISO 8601); without it, now
+context    what else of the call changes its price, an object with any of
+             response.service_tier                          the tier that served it
+             response.tool_usage.web_search.num_requests    billable searches
+             response.output[].web_search_call.action.type  a list, where that is not given
+             response.output[].file_search_call             how many file searches
+             response.tool_usage.image_gen                  usage of the image tool
+             response.tools[].image_generation.model        and its model
+             processing                                     batch
+             server.address                                 the host that served it
+"""
+
+
 def _price(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from farthing_processor.pricing import explain
 
+    if sys.stdin.isatty():
+        sys.stderr.write(
+            "Type or paste JSON, then press Ctrl-D. farthing price --help says what.\n"
+        )
     code, out, err = explain.main(sys.stdin.read(), as_json=arguments.json)
     sys.stdout.write(out)
     sys.stderr.write(err)

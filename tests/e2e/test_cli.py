@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+from farthing_processor.pricing.explain import CONTEXT
 from tests.e2e.conftest import BIN
 
 CASE = {
@@ -58,6 +59,11 @@ def test_price_names_a_context_it_does_not_know() -> None:
     result = farthing("price", given=json.dumps(CASE | {"context": {"moon": "full"}}))
     assert result.returncode == 0
     assert "'moon'" in result.stderr
+
+
+def test_the_help_lists_every_context_that_is_understood() -> None:
+    shown = farthing("price", "--help").stdout
+    assert [key for key in CONTEXT if key not in shown] == []
 
 
 def test_usage_errors_are_one_sentence() -> None:
