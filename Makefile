@@ -1,8 +1,8 @@
-# Each target makes what it needs from python3 and the package index.
-# UV is taken from the machine where it is there, else installed beside the environment.
+# Each target makes what it needs from python3 and the package index. uv, which reads the lock file,
+# is installed beside the environment, so that its version is ours whatever the machine has.
 VENV := .venv
 PYTHON ?= python3
-UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+UV := .uv/bin/uv
 RUN := $(VENV)/bin
 
 .PHONY: demo test slow bench lint format prices docs clean
