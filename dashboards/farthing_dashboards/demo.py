@@ -79,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(as_json(rows, comparison), indent=2) + "\n")
     else:
         sys.stdout.write(as_text(rows))
-        if not simulator and total(rows).unpriced:
-            host = _host(base_url)
+        host, gateways = _host(base_url), os.environ.get("FARTHING_GATEWAYS", "")
+        if not simulator and total(rows).unpriced and host not in gateways:
             sys.stdout.write(
                 f"If {host} is your gateway to the providers, set FARTHING_GATEWAYS={host}.\n"
             )
