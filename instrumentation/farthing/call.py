@@ -20,7 +20,7 @@ from farthing_processor import attribution
 from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue, assess
 from farthing_processor.facts import Facts
-from farthing_processor.recording import before_collection
+from farthing_processor.recording import Entry, before_collection
 from farthing_processor.usage import Usage
 
 Attributes = dict[str, AttributeValue]
@@ -248,13 +248,8 @@ class Call:
                 # Without a description: a provider's message can quote the prompt or the key.
                 self.span.set_status(Status(StatusCode.ERROR))
             self.span.set_attributes(attributes)
-        self._telemetry.recorder.record(
-            facts,
-            self._who,
-            assessment,
-            first_chunk_s=self._first_chunk_s,
-            context=self._context,
-        )
+        entry = Entry(facts, self._who, assessment, self._first_chunk_s, self._context)
+        self._telemetry.recorder.record(entry)
 
 
 _abandoned: Final[deque[tuple[Call, object, float]]] = deque()

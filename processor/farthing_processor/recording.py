@@ -68,14 +68,16 @@ class Labels:
         return labels
 
 
-class _Entry(NamedTuple):
-    """One call that waits to be recorded."""
+class Entry(NamedTuple):
+    """One assessed call, with what only its metrics need. Immutable."""
 
     facts: Facts
     who: Attribution
     assessment: Assessment
-    first_chunk_s: float | None
-    context: Context | None
+    first_chunk_s: float | None = None
+    """Seconds until the first chunk of a streamed answer."""
+    context: Context | None = None
+    """Holds the call's span, so that exemplars point to it."""
 
 
 class Recorder:
@@ -83,8 +85,8 @@ class Recorder:
 
     def __init__(self, meter: Meter, settings: Settings) -> None:
         self._labels = Labels(settings.label_limit)
-        self._instruments: dict[Metric, Record] = {
-            metric: _instrument(meter, metric)
+        self._instruments: dict[str, Record] = {
+            metric.name: _instrument(meter, metric)
             for metric in catalogue.CATALOGUE
             if settings.semconv in metric.since and metric.kind != "gauge"
         }
@@ -92,36 +94,22 @@ class Recorder:
         age = catalogue.PRICES_AGE
         meter.create_observable_gauge(age.name, [_collecting], age.unit, age.description)
 
-    def record(
-        self,
-        facts: Facts,
-        who: Attribution,
-        assessment: Assessment,
-        *,
-        first_chunk_s: float | None = None,
-        context: Context | None = None,
-    ) -> None:
-        """Add one call. ``context`` holds the call's span, so that exemplars point to it."""
-        _waiting.append((self, _Entry(facts, who, assessment, first_chunk_s, context)))
+    def record(self, entry: Entry) -> None:
+        """Record one call, soon."""
+        _waiting.append((self, entry))
         if len(_waiting) >= BATCH:
             flush()
 
-    def add(
-        self,
-        facts: Facts,
-        who: Attribution,
-        assessment: Assessment,
-        first_chunk_s: float | None,
-        context: Context | None,
-    ) -> None:
-        """Record one call now."""
+    def add(self, entry: Entry) -> None:
+        """Record one call, now."""
+        facts, who, assessment, first_chunk_s, context = entry
         labels = self._labels.of(facts, who)
         failed = {**labels, names.ERROR_TYPE: facts.error_type} if facts.error_type else labels
         inference = facts.operation in INFERENCE
         usage = facts.usage
 
         def put(metric: Metric, value: float, values: dict[str, str] = labels) -> None:
-            record = self._instruments.get(metric)
+            record = self._instruments.get(metric.name)
             if record is not None:
                 record(value, values, context)
 
@@ -138,7 +126,7 @@ class Recorder:
             for kind, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
                 if count is not None:
                     put(catalogue.TOKEN_USAGE, count, {**labels, names.TOKEN_TYPE: kind})
-            if inference and catalogue.INFERENCE_INPUT in self._instruments:
+            if inference and catalogue.INFERENCE_INPUT.name in self._instruments:
                 self._record_inference_tokens(usage, labels, put)
         if assessment.cost is not None:
             in_usd = {**labels, names.COST_CURRENCY: names.CURRENCY_USD}
@@ -205,7 +193,7 @@ def _instrument(meter: Meter, metric: Metric) -> Record:
 
 
 _log: Final = logging.getLogger("farthing")
-_waiting: Final[deque[tuple[Recorder, _Entry]]] = deque()
+_waiting: Final[deque[tuple[Recorder, Entry]]] = deque()
 _before_collection: Final[list[Callable[[], None]]] = []
 
 
@@ -218,7 +206,7 @@ def flush() -> None:
         except IndexError:
             return
         try:
-            recorder.add(*entry)
+            recorder.add(entry)
         except Exception:
             _log.debug("The metrics of a call were not recorded", exc_info=True)
 
