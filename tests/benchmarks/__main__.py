@@ -235,7 +235,7 @@ def calls(name: str, telemetry: Telemetry, target: float) -> None:
 
 def chunks(telemetry: Telemetry) -> None:
     """What one streamed chunk costs over the bare client's, in microseconds and floors."""
-    many = shapes.chat_chunks()[1:2] * 400
+    many = shapes.chat_chunks()[1:2] * 2000
     reply = shapes.sse([*shapes.chat_chunks()[:1], *many, *shapes.chat_chunks()[-2:]], done=True)
     pieces = reply.stream.pieces  # type: ignore[attr-defined]
     count = len(pieces) - 1
@@ -264,8 +264,8 @@ def chunks(telemetry: Telemetry) -> None:
             pass
         return time.thread_time_ns() - start
 
-    pairs = [(read(bare), read(ours)) for _ in range(60)]
-    # The end of the call is in the last chunk: a floor and a half, spread over all of them.
+    pairs = [(read(bare), read(ours)) for _ in range(20)]
+    # Chunks enough that the end of the call, which the last one bears, does not count.
     row("one streamed openai chunk", f"{_per_chunk(pairs, count):.2f} µs", "1.8 µs")
 
     async def run() -> list[tuple[int, int]]:
@@ -273,7 +273,7 @@ def chunks(telemetry: Telemetry) -> None:
             kind(api_key="key", http_client=httpx2.AsyncClient(transport=transport(respond)))
             for kind in (BareAsyncOpenAI, openai.AsyncOpenAI)
         )
-        return [(await aread(bare), await aread(ours)) for _ in range(60)]
+        return [(await aread(bare), await aread(ours)) for _ in range(20)]
 
     row(
         "one streamed openai chunk, async",
@@ -285,7 +285,7 @@ def chunks(telemetry: Telemetry) -> None:
 
 def message_chunks() -> None:
     events = shapes.message_events()
-    many = [*events[:3], *events[3:4] * 400, *events[4:]]
+    many = [*events[:3], *events[3:4] * 2000, *events[4:]]
     reply = shapes.sse(many)
     pieces = reply.stream.pieces  # type: ignore[attr-defined]
 
@@ -306,7 +306,7 @@ def message_chunks() -> None:
             pass
         return time.thread_time_ns() - start
 
-    pairs = [(read(bare), read(ours)) for _ in range(60)]
+    pairs = [(read(bare), read(ours)) for _ in range(20)]
     row("one streamed anthropic chunk", f"{_per_chunk(pairs, len(pieces)):.2f} µs", "1.2 µs")
 
 

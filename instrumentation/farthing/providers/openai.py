@@ -158,7 +158,7 @@ def _fold_chat(body: dict[str, Any], event: Any, with_content: bool) -> None:
     chunk = event_fields(event)
     usage = chunk.get("usage")
     # Azure's first chunk names neither; a tier may come with the usage only.
-    if usage is not None or not body.get("model") or not body.get("id"):
+    if usage is not None or not body.get("model"):
         for name in ("id", "model", "service_tier", "system_fingerprint"):
             body[name] = chunk.get(name) or body.get(name)
     if usage is not None:
