@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from farthing_processor.metrics import CATALOGUE
-from farthing_processor.settings import VARIABLES
+from farthing_processor.settings import SEMCONV_CHOICES, VARIABLES
 
-CHOICES = ("released", "latest", "both")
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -38,15 +37,16 @@ def metrics() -> str:
             metric.kind,
             f"`{metric.unit}`",
             metric.description
-            + ("" if metric.since == set(CHOICES) else f" {under(metric.since)}"),
+            + ("" if metric.choices == set(SEMCONV_CHOICES) else f" {under(metric.choices)}"),
         )
         for metric in CATALOGUE
     ]
     return table(("metric", "kind", "unit", "what it says"), rows)
 
 
-def under(since: Iterable[str]) -> str:
-    return "With " + " or ".join(f"`{choice}`" for choice in sorted(since, key=CHOICES.index)) + "."
+def under(choices: Iterable[str]) -> str:
+    named = (f"`{choice}`" for choice in SEMCONV_CHOICES if choice in choices)
+    return f"With {' or '.join(named)}."
 
 
 def written(text: str) -> str:

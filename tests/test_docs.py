@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -36,3 +37,28 @@ def test_every_file_of_ours_is_small_and_says_what_it_is_for() -> None:
             text = path.read_text()
             assert text.startswith('"""'), path
             assert len(text.splitlines()) <= 400, path
+
+
+def test_imports_run_one_way() -> None:
+    """farthing → farthing_processor ← farthing_dashboards; only the command may use all three."""
+    allowed = {
+        "farthing": {"farthing", "farthing_processor"},
+        "farthing_processor": {"farthing_processor"},
+        "farthing_dashboards": {"farthing_dashboards", "farthing_processor"},
+    }
+    for package, may in allowed.items():
+        (folder,) = ROOT.glob(f"*/{package}")
+        for path in folder.rglob("*.py"):
+            if path.name == "cli.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    modules = [name.name for name in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    modules = [node.module or ""]
+                else:
+                    continue
+                roots = {module.partition(".")[0] for module in modules}
+                assert roots & set(allowed) <= may, path
+                if path.name != "agent.py":
+                    assert not roots & {"openai", "anthropic"}, path

@@ -190,8 +190,10 @@ def main() -> int:
     parser.add_argument(
         "--calls", type=int, default=40, help="calls of the rarest step (%(default)s)"
     )
-    reports = max(1, parser.parse_args().calls)
-    base_url = os.environ.get("LLM_BASE_URL", "").rstrip("/")
+    reports = parser.parse_args().calls
+    if reports < 1:
+        parser.error("--calls takes a number of at least 1")
+    base_url = os.environ.get("LLM_BASE_URL", "").rstrip("/").removesuffix("/v1")
     if not base_url:
         sys.stderr.write("Set LLM_BASE_URL to where the models are, as in http://127.0.0.1:8089.\n")
         return 2

@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="another seed, another month")
     parser.add_argument("--json", action="store_true", help="print JSON, costs as exact strings")
     options = parser.parse_args(argv)
+    if options.calls < 1:
+        parser.error("--calls takes a number of at least 1")
 
     if missing := [client for client in ("openai", "anthropic") if find_spec(client) is None]:
         return _fail(

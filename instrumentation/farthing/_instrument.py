@@ -30,14 +30,16 @@ def instrument(
     Libraries that are not imported yet are instrumented when they are; none is imported for you.
     Without a provider the global one is used, whether it is set before or after. ``options`` are
     the settings of `farthing_processor.settings`, such as ``semconv="both"``; they win over the
-    environment. Calling it again with the same arguments changes nothing, with others it replaces
-    what was said before. Never raises: a setting that cannot be used is logged and left out.
+    environment. Calling it again with arguments replaces what was said before; saying nothing keeps
+    it, so that what a configuration file said is not undone by a line of code that has no opinion.
+    Never raises: a setting that cannot be used is logged and left out.
     """
     try:
         chosen, problems = settings.load(options)
         asked = [tracer_provider, meter_provider, chosen]
+        said_something = bool(tracer_provider or meter_provider or options)
         with _lock:
-            if telemetry.current() is None or asked != _last:
+            if telemetry.current() is None or (said_something and asked != _last):
                 telemetry.use(telemetry.make(chosen, tracer_provider, meter_provider))
                 _last[:] = asked
             for problem in problems:
@@ -46,8 +48,9 @@ def instrument(
                     telemetry.log.warning("%s", problem)
             for library in LIBRARIES:
                 patching.apply(patches(library))
-    except Exception:
-        telemetry.log.warning("farthing could not start, so calls are not recorded", exc_info=True)
+    except Exception as error:
+        state = "not recorded" if telemetry.current() is None else "recorded as before"
+        telemetry.log.warning("farthing.instrument() failed, so calls are %s: %s", state, error)
 
 
 def uninstrument() -> None:

@@ -92,32 +92,32 @@ class Call:
     __slots__ = (
         "__weakref__",
         "_context",
-        "_endpoint",
         "_first_chunk_s",
         "_open",
         "_parent",
         "_process",
-        "_request",
         "_start_ns",
         "_started",
         "_telemetry",
         "_who",
         "attempts",
+        "endpoint",
         "native_replaced",
+        "request",
         "span",
     )
 
     def __init__(self, telemetry: Telemetry, endpoint: Endpoint, request: Request) -> None:
         if _abandoned:
             settle()
-        settle_at_exit()
+        _settle_at_exit()
         operation, model = endpoint.operation, request.model
         name = f"{operation} {model}" if model else operation
         self._parent = parent = context.get_current()
         self._who = attribution.with_step(attribution.current(parent), name, parent)
         self._telemetry = telemetry
-        self._endpoint = endpoint
-        self._request = request
+        self.endpoint = endpoint
+        self.request = request
         self._first_chunk_s: float | None = None
         # pop() on a list is atomic, with or without the interpreter lock: the first one ends us.
         self._open = [True]
@@ -136,14 +136,6 @@ class Call:
         )
         within = attribution.without_baggage(trace.set_span_in_context(self.span, parent))
         self._context: Context = context.set_value(_CALL_KEY, self, within)
-
-    @property
-    def stream(self) -> bool:
-        return self._request.stream
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return self._endpoint
 
     @property
     def with_content(self) -> bool:
@@ -176,11 +168,11 @@ class Call:
 
         ``body`` is the response, or what the events of a stream folded to so far.
         """
-        self._end(body, None)
+        self.end(body, None)
 
     def fail(self, error: BaseException, body: object = None) -> None:
         """The call raised; ``body`` is what had arrived of a stream."""
-        self._end(body, type(error).__qualname__)
+        self.end(body, type(error).__qualname__)
 
     def abandon(self, body: object) -> None:
         """The stream was dropped: `finish`, for a finaliser.
@@ -192,7 +184,8 @@ class Call:
         _abandoned.append((self, body, time.perf_counter()))
 
     @guarded
-    def _end(self, body: object, error_type: str | None, ended: float | None = None) -> None:
+    def end(self, body: object, error_type: str | None, ended: float | None = None) -> None:
+        """Report the call and end its span, the first time; ``ended`` is when, now by default."""
         try:
             self._open.pop()
         except IndexError:
@@ -209,7 +202,7 @@ class Call:
             self._context = self._parent
 
     def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
-        request, endpoint = self._request, self._endpoint
+        request, endpoint = self.request, self.endpoint
         answer, usage = _NO_ANSWER, None
         if body is not None:
             answer = _read(endpoint.answer, body, self.with_content) or _NO_ANSWER
@@ -262,14 +255,14 @@ def settle() -> None:
             call, body, ended = _abandoned.popleft()
         except IndexError:
             return
-        call._end(body, None, ended)  # pyright: ignore[reportPrivateUsage]
+        call.end(body, None, ended)
 
 
 before_collection(settle)
 
 
 @functools.cache
-def settle_at_exit() -> None:
+def _settle_at_exit() -> None:
     """Settle before the SDK shuts down: called with the first call, when there is an SDK, because
     what registers last runs first."""
     atexit.register(settle)

@@ -1,7 +1,7 @@
 """Content: prompts and answers in the JSON shapes of the conventions. Only when asked for.
 
-A part of a kind that the conventions do not know keeps its ``type`` and nothing else, so that no
-file or image ends up in telemetry by accident.
+A part of a kind that the conventions do not know keeps its ``type`` and nothing else, and data too
+large for telemetry is left out: one image of megabytes would lose the whole batch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Any
+
+BLOB_LIMIT = 65_536
+"""Characters of base64 kept of one image, sound or document."""
 
 Part = dict[str, Any]
 Message = dict[str, Any]
@@ -50,8 +53,11 @@ def other(kind: object) -> Part:
 
 
 def blob(modality: str, data: object, mime_type: object = None) -> Part:
-    part = {"type": "blob", "modality": modality, "content": data}
-    return part | {"mime_type": mime_type} if mime_type else part
+    """Data in base64; where it is larger than `BLOB_LIMIT`, only what it was."""
+    kept: Part = {"type": "blob", "modality": modality, "content": data}
+    if isinstance(data, str) and len(data) > BLOB_LIMIT:
+        kept = {"type": "blob_left_out", "modality": modality, "size": len(data)}
+    return kept | {"mime_type": mime_type} if mime_type else kept
 
 
 def uri(modality: str, address: str) -> Part:

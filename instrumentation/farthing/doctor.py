@@ -59,7 +59,7 @@ def examine() -> list[Finding]:
         logger.propagate = False
     findings = [*_configure()]
     if not findings:
-        findings += [*_providers(), *_exporters(heard), *_clients()]
+        findings += [*_providers(), *_exporters(heard), *_sampling(), *_clients()]
     return [*findings, *_prices(), *_settings()]
 
 
@@ -102,9 +102,15 @@ def _providers() -> Iterator[Finding]:
 
 def _exporters(heard: _Heard) -> Iterator[Finding]:
     """The exporters that the providers hold, each asked to send nothing to where it sends."""
-    found = False
-    for signal, exporter in _exporters_in_use():
-        found = True
+    exporters = list(_exporters_in_use())
+    for signal in ("traces", "metrics"):
+        if signal not in dict(exporters):
+            yield Finding(
+                False,
+                f"No exporter for {signal} is set up, so they never leave the process. Unset "
+                f"OTEL_{signal.upper()}_EXPORTER, or set it to otlp.",
+            )
+    for signal, exporter in exporters:
         endpoint = getattr(exporter, "_endpoint", None)
         name = type(exporter).__module__.split(".")
         protocol = "grpc" if "grpc" in name else "http/protobuf" if "http" in name else None
@@ -122,12 +128,6 @@ def _exporters(heard: _Heard) -> Iterator[Finding]:
                 "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (4317 is usually "
                 "grpc, 4318 http/protobuf).",
             )
-    if not found:
-        yield Finding(
-            False,
-            "No exporter is set up, so nothing leaves the process. Unset OTEL_TRACES_EXPORTER and "
-            "OTEL_METRICS_EXPORTER, or set them to otlp.",
-        )
 
 
 def _exporters_in_use() -> Iterator[tuple[str, Any]]:
@@ -154,10 +154,36 @@ def _send_nothing(signal: str, exporter: Any, heard: _Heard) -> str | None:
         return f"sending fails: {error}"
     if result.name == "SUCCESS":
         return None
-    if "refused" in " ".join(heard.said):
-        return "nothing listens there"
-    reason = heard.said[0][:200].rstrip(".") if heard.said else "no reason given"
-    return f"sending fails: {reason}"
+    reason = " ".join(heard.said) or "no reason given"
+    for sign, sentence in _CAUSES:
+        if sign in reason:
+            return sentence
+    return f"sending fails: {reason[:200].rstrip('.')}"
+
+
+_CAUSES = (
+    ("refused", "nothing listens there"),
+    ("NameResolution", "its host has no address"),
+    ("DNS resolution failed", "its host has no address"),
+    ("BadStatusLine", "what listens there does not speak HTTP: it is usually grpc"),
+    ("failed to connect to all addresses", "what listens there does not speak grpc"),
+    ("Unauthorized", "it refuses us (401): give the key in OTEL_EXPORTER_OTLP_HEADERS"),
+    ("UNAUTHENTICATED", "it refuses us: give the key in OTEL_EXPORTER_OTLP_HEADERS"),
+    ("Not Found", "it knows no such path (404)"),
+)
+"""What an exporter's log says of a failure → the same as a person would."""
+
+
+def _sampling() -> Iterator[Finding]:
+    """A sampler that drops every span: metrics still come, traces never do."""
+    name = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    ratio = os.environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if name.endswith("always_off") or (name.endswith("traceidratio") and ratio in ("0", "0.0")):
+        yield Finding(
+            False,
+            f"OTEL_TRACES_SAMPLER={name} drops every span; metrics are still recorded. Unset it to "
+            "see calls as traces.",
+        )
 
 
 def _clients() -> Iterator[Finding]:

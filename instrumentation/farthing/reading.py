@@ -23,12 +23,12 @@ TEXT_LIMIT: Final = 512
 def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> dict[str, AttributeValue]:
     """The attributes that ``table`` finds in ``body``; nothing for what is absent or mistyped."""
     attributes: dict[str, AttributeValue] = {}
-    for attribute, (name, *rest), kind in table:
+    for attribute, (name, *path), kind in table:
         value = body.get(name)
         if value is None:
             continue
-        for name in rest:
-            value = fields(value).get(name)
+        for deeper in path:
+            value = fields(value).get(deeper)
         if kind is str:
             if isinstance(value, str):
                 attributes[attribute] = text(value)

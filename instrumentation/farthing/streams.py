@@ -24,7 +24,7 @@ class _Watch:
     def __init__(self, inner: Any, call: Call) -> None:
         self._inner = inner
         self._call = call
-        self._body: dict[str, Any] = {}
+        self.body: dict[str, Any] = {}
         self._begun = False
         self._fold = call.endpoint.fold
         self._with_content = call.with_content
@@ -40,15 +40,15 @@ class _Watch:
             if not self._begun:
                 self._begun = True
                 self._call.first_chunk()
-            self._fold(self._body, event, self._with_content)
+            self._fold(self.body, event, self._with_content)
         except Exception:
             log.debug("A streamed event was not understood", exc_info=True)
 
     def ended(self, error: BaseException | None = None) -> None:
         if error is None or isinstance(error, GeneratorExit):
-            self._call.finish(self._body)
+            self._call.finish(self.body)
         else:
-            self._call.fail(error, self._body)
+            self._call.fail(error, self.body)
 
 
 class Watch(_Watch):
@@ -97,7 +97,7 @@ def watch(stream: Any, call: Call) -> None:
     setattr(stream, ITERATOR, watching)
     # The body, not the watch: the watch reaches the stream through its generator, and a finaliser
     # that holds what it waits for never runs.
-    weakref.finalize(stream, call.abandon, watching._body)  # pyright: ignore[reportPrivateUsage]
+    weakref.finalize(stream, call.abandon, watching.body)
 
 
 def close(stream: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from farthing import telemetry
 from farthing._instrument import instrument, uninstrument
 
 
@@ -21,13 +20,7 @@ def attach() -> None:
     """
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
     if {"farthing", "*"}.isdisjoint(name.strip() for name in disabled):
-        _instrument()
-
-
-def _instrument(**options: Any) -> None:
-    # A configuration file comes first, so what it said must not be replaced by having said nothing.
-    if options or telemetry.current() is None:
-        instrument(**options)
+        instrument()
 
 
 class FarthingInstrumentor(BaseInstrumentor):
@@ -41,7 +34,7 @@ class FarthingInstrumentor(BaseInstrumentor):
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        _instrument(**kwargs)
+        instrument(**kwargs)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         uninstrument()

@@ -34,7 +34,8 @@ CALL_LABELS: Final = (
     names.FEATURE,
 )
 """What every metric of a call may be grouped by. Never a user, a session, a task or an id: each
-distinct value is a series that the backend keeps."""
+distinct value is a series that the backend keeps. Not the server either, which the conventions
+recommend: the provider says it, and a fleet of gateways would multiply every series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Metric:
     description: str
     labels: tuple[str, ...] = CALL_LABELS
     buckets: tuple[float, ...] = ()
-    since: frozenset[SemconvChoice] = frozenset({"released", "latest", "both"})
+    choices: frozenset[SemconvChoice] = frozenset({"released", "latest", "both"})
     """The values of ``FARTHING_SEMCONV`` under which it is recorded."""
 
 
@@ -62,7 +63,7 @@ def _tokens(part: str, description: str) -> Metric:
         "counter",
         description,
         (*CALL_LABELS, names.TOKEN_MODALITY),
-        since=_NEW,
+        choices=_NEW,
     )
 
 
@@ -70,11 +71,13 @@ OPERATION_DURATION: Final = Metric(
     "gen_ai.client.operation.duration",
     "s",
     "histogram",
-    "Duration of a call to a model, its client's retries included; its count is the request count.",
+    "Duration of a call to a model, its client's retries included; its count is the number of "
+    "requests. With `latest`, of calls other than inference.",
     (*CALL_LABELS, names.ERROR_TYPE),
     DURATION_BUCKETS,
 )
-"""Recorded under every choice: the newest conventions keep it for all that is not inference."""
+"""Recorded under every choice; under ``latest`` only for what is not inference, as the newest
+conventions ask: there `INFERENCE_DURATION` has the others."""
 TOKEN_USAGE: Final = Metric(
     "gen_ai.client.token.usage",
     "{token}",
@@ -90,7 +93,7 @@ TIME_TO_FIRST_CHUNK: Final = Metric(
     "histogram",
     "Time until the first chunk of a streamed answer.",
     buckets=DURATION_BUCKETS,
-    since=_OLD,
+    choices=_OLD,
 )
 INFERENCE_DURATION: Final = Metric(
     "gen_ai.client.inference.duration",
@@ -107,7 +110,7 @@ INFERENCE_TIME_TO_FIRST_CHUNK: Final = Metric(
     "histogram",
     "Time until the first chunk of a streamed answer.",
     buckets=DURATION_BUCKETS,
-    since=_NEW,
+    choices=_NEW,
 )
 INFERENCE_INPUT: Final = _tokens("input_tokens", "Input tokens, cached ones included.")
 INFERENCE_OUTPUT: Final = _tokens("output_tokens", "Output tokens, reasoning included.")
@@ -120,7 +123,7 @@ INFERENCE_INPUT_PER_CALL: Final = Metric(
     "histogram",
     "Input tokens of one inference call.",
     buckets=TOKEN_BUCKETS,
-    since=_NEW,
+    choices=_NEW,
 )
 INFERENCE_OUTPUT_PER_CALL: Final = Metric(
     "gen_ai.client.inference.operation.output_tokens",
@@ -128,14 +131,14 @@ INFERENCE_OUTPUT_PER_CALL: Final = Metric(
     "histogram",
     "Output tokens of one inference call.",
     buckets=TOKEN_BUCKETS,
-    since=_NEW,
+    choices=_NEW,
 )
 COST: Final = Metric(
     "gen_ai.client.operation.cost",
     "{cost}",
     "histogram",
     "Cost of a call, in the currency of gen_ai.usage.cost.currency.",
-    (*CALL_LABELS, names.COST_CURRENCY),
+    (*CALL_LABELS, names.COST_CURRENCY, names.COST_SOURCE),
     COST_BUCKETS,
 )
 UNPRICED: Final = Metric(

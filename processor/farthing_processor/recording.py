@@ -88,7 +88,7 @@ class Recorder:
         self._instruments: dict[str, Record] = {
             metric.name: _instrument(meter, metric)
             for metric in catalogue.CATALOGUE
-            if settings.semconv in metric.since and metric.kind != "gauge"
+            if settings.semconv in metric.choices and metric.kind != "gauge"
         }
         self._operation_duration_for_inference = settings.semconv != "latest"
         age = catalogue.PRICES_AGE
@@ -129,8 +129,11 @@ class Recorder:
             if inference and catalogue.INFERENCE_INPUT.name in self._instruments:
                 self._record_inference_tokens(usage, labels, put)
         if assessment.cost is not None:
-            in_usd = {**labels, names.COST_CURRENCY: names.CURRENCY_USD}
-            put(catalogue.COST, assessment.cost, in_usd)
+            money = {
+                names.COST_CURRENCY: names.CURRENCY_USD,
+                names.COST_SOURCE: assessment.source,
+            }
+            put(catalogue.COST, assessment.cost, {**labels, **money})
         elif assessment.reason is not None:
             put(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
         if facts.attempts > 1:

@@ -154,7 +154,16 @@ def test_doctor_finds_all_well(run: Run, receiver: Receiver) -> None:
         ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED turns all telemetry off."),
         (
             {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"},
-            "No exporter is set up, so nothing leaves the process.",
+            "No exporter for traces is set up, so they never leave the process.",
+        ),
+        ({"OTEL_METRICS_EXPORTER": "none"}, "No exporter for metrics is set up"),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, "drops every span"),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://no-such-host.invalid",
+            },
+            "its host has no address.",
         ),
         ({"OTEL_TRACES_EXPORTER": "nowhere"}, "OpenTelemetry could not be set up"),
         (
@@ -189,4 +198,26 @@ def test_doctor_finds_a_backend_that_answers_otherwise(run: Run, simulator: Simu
         OTEL_EXPORTER_OTLP_TIMEOUT="1",
     )
     assert result.returncode == 1
-    assert "but sending fails: " in result.stdout
+    assert "it knows no such path (404)." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says"),
+    [
+        ("http/protobuf", "does not speak HTTP: it is usually grpc."),
+        ("grpc", "does not speak grpc."),
+    ],
+)
+def test_doctor_finds_the_wrong_protocol(
+    run: Run, receiver: Receiver, protocol: str, says: str
+) -> None:
+    endpoint = receiver.grpc_url if protocol == "http/protobuf" else receiver.url
+    result = run(
+        BIN / "farthing",
+        "doctor",
+        check=False,
+        OTEL_EXPORTER_OTLP_ENDPOINT=str(endpoint),
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_TIMEOUT="2",
+    )
+    assert says in result.stdout

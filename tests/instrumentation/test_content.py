@@ -274,3 +274,21 @@ def test_messages(telemetry: Telemetry, provider: Provider, stream: bool) -> Non
             }
         ],
     }
+
+
+def test_data_too_large_for_telemetry_is_left_out(telemetry: Telemetry, provider: Provider) -> None:
+    telemetry.instrument(content="SPAN_ONLY")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 8_000_000}}
+    asked: Any = [{"role": "user", "content": [image]}]
+    provider.answers(shapes.ok(shapes.chat())).openai().chat.completions.create(
+        model="gpt-4o", messages=asked
+    )
+    assert recorded(telemetry)["gen_ai.input.messages"][0]["parts"] == [
+        {
+            "type": "blob_left_out",
+            "modality": "image",
+            "size": 8_000_000,
+            "mime_type": "image/png",
+        }
+    ]
+    assert len(provider.requests[0].content) > 8_000_000

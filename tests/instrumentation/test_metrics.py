@@ -67,7 +67,7 @@ def test_semconv(
     by_name = {metric.name: metric for metric in catalogue.CATALOGUE}
     for name, found in points.items():
         metric = by_name[name]
-        assert choice in metric.since
+        assert choice in metric.choices
         for point in found:
             assert set(point.attributes) <= set(metric.labels)
             if metric.kind == "histogram":

@@ -87,6 +87,7 @@ def test_chat_is_one_set_of_metrics(telemetry: Telemetry, provider: Provider) ->
         "gen_ai.response.model": "gpt-4o-2024-08-06",
         "farthing.step.name": "chat gpt-4o",
         "gen_ai.usage.cost.currency": "USD",
+        "gen_ai.usage.cost.source": "local",
     }
     tokens = {
         point.attributes["gen_ai.token.type"]: point.sum

@@ -191,6 +191,23 @@ def test_a_bad_setting_is_said_once_and_left_out(
     assert "gen_ai.client.token.usage" in telemetry.points()
 
 
+def test_saying_nothing_keeps_what_was_said(telemetry: Telemetry, provider: Provider) -> None:
+    """As when a configuration file chose the settings, and the application has no opinion."""
+    telemetry.instrument(semconv="latest")
+    farthing.instrument()
+    ask(provider.answers(shapes.ok(shapes.chat())))
+    assert "gen_ai.client.inference.duration" in telemetry.points()
+
+
+def test_nonsense_leaves_what_works(
+    telemetry: Telemetry, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    farthing.instrument("a tracer provider", 7)  # type: ignore[arg-type]
+    ask(provider.answers(shapes.ok(shapes.chat())))
+    assert len(telemetry.spans()) == 1
+    assert "recorded as before" in caplog.text
+
+
 def test_an_unknown_client_version_warns_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,15 +11,16 @@ OUTLIER_BLOCK = 40
 
 _COLD_EVERY = 20
 _SPREAD = 0.25
+_OUTLIER_SPREAD = (1.0, 1.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One step: how its requests are recognised, and its mean token counts.
 
-    ``cached`` is the share of the prompt that a warm prompt cache serves. An outlier has
-    ``outlier`` times the mean input (a history that was never trimmed) and output (a runaway
-    answer) and misses the cache.
+    The means are those of all calls, outliers among them. ``cached`` is the share of the prompt
+    that a warm prompt cache serves. An outlier has ``outlier`` times the mean input (a history that
+    was never trimmed) and output (a runaway answer) and misses the cache.
     """
 
     step: str
@@ -35,7 +36,7 @@ PROFILES = (
     Profile("planning", "plan the work", 8_400, 620, 0.6),
     Profile("research", "research the question", 11_200, 880, 0.3),
     Profile("summarise", "summarise the findings", 6_100, 480, 0.4),
-    Profile("classify", "classify the ticket", 2_100, 60, outlier=(8.0, 30.0)),
+    Profile("classify", "classify the ticket", 2_100, 60, outlier=(8.0, 10.0)),
     Profile("status_check", "check the status", 420, 80, outlier=(1.0, 20.0)),
     Profile("embed_query", "search for:", 64, 0, outlier=(12.0, 0.0)),
     Profile("title", "write a title", 350, 12, outlier=(10.0, 1.0)),
@@ -61,18 +62,18 @@ def recognise(instructions: str) -> Profile | None:
 def draw(profile: Profile, seed: int, index: int) -> Draw:
     """The tokens of a step's call number ``index`` (from 0): the same for the same arguments."""
     random = Random(f"{seed}/{profile.step}/{index}")
+    more_input, more_output = profile.outlier
     if is_outlier(profile, seed, index):
-        more_input, more_output = profile.outlier
         return Draw(
-            input=round(profile.input_tokens * more_input * random.uniform(1.0, 1.2)),
-            output=round(profile.output_tokens * more_output * random.uniform(1.0, 1.2)),
+            input=round(profile.input_tokens * more_input * random.uniform(*_OUTLIER_SPREAD)),
+            output=round(profile.output_tokens * more_output * random.uniform(*_OUTLIER_SPREAD)),
         )
-    total = _around(profile.input_tokens, random)
+    total = _around(profile.input_tokens * _usual(more_input), random)
     reusable = int(total * profile.cached)
     cold = index % _COLD_EVERY == 0
     return Draw(
         input=total,
-        output=_around(profile.output_tokens, random),
+        output=_around(profile.output_tokens * _usual(more_output), random),
         cached=0 if cold else reusable,
         written=reusable if cold else 0,
     )
@@ -85,7 +86,13 @@ def is_outlier(profile: Profile, seed: int, index: int) -> bool:
     return position == OUTLIER_BLOCK - 10 + chosen
 
 
-def _around(mean: int, random: Random) -> int:
+def _usual(more: float) -> float:
+    """The share of the mean that leaves it the mean of a block, its outlier included."""
+    outlier = more * sum(_OUTLIER_SPREAD) / 2
+    return (OUTLIER_BLOCK - outlier) / (OUTLIER_BLOCK - 1)
+
+
+def _around(mean: float, random: Random) -> int:
     # Log-normal with this mean: the logarithm's own mean lies half a variance below.
     if mean == 0:
         return 0

@@ -130,28 +130,24 @@ def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None
 def _returned(call: Call, result: Any) -> None:
     """What came back of a call that did not raise: an answer, or something yet to be read."""
     try:
-        _follow(call, result)
+        if hasattr(cast(Any, type(result)), "__stream__"):
+            streams.watch(result, call)
+        elif "http_response" in getattr(result, "__dict__", ()):
+            _returned_raw(call, result)
+        else:
+            call.finish(result)
     except Exception:
         log.debug("An answer was not understood", exc_info=True)
         call.finish(None)
-
-
-def _follow(call: Call, result: Any) -> None:
-    if hasattr(cast(Any, type(result)), "__stream__"):
-        streams.watch(result, call)
-    elif "http_response" in getattr(result, "__dict__", ()):
-        _follow_raw(call, result)
-    else:
-        call.finish(result)
 
 
 _raw: Final[weakref.WeakKeyDictionary[Any, Call]] = weakref.WeakKeyDictionary()
 """The calls whose raw response the application has yet to read."""
 
 
-def _follow_raw(call: Call, raw: Any) -> None:
+def _returned_raw(call: Call, raw: Any) -> None:
     """A raw response: read already, or parsed by the application later, or closed, or dropped."""
-    if raw.http_response.is_closed and not call.stream:
+    if raw.http_response.is_closed and not call.request.stream:
         call.finish(json.loads(raw.http_response.content))
         return
     _raw[raw] = call
@@ -180,7 +176,7 @@ def _closed_raw(raw: Any) -> None:
     if call is None:
         return
     try:
-        call.finish(None if call.stream else json.loads(raw.http_response.content))
+        call.finish(None if call.request.stream else json.loads(raw.http_response.content))
     except Exception:  # not read, or not JSON
         call.finish(None)
 
@@ -210,13 +206,13 @@ def _server(library: Library, client: Any, telemetry: Telemetry) -> Server:
     try:
         known = _servers.get(client)
     except TypeError:  # a subclass that cannot be hashed
-        return _worked_out(library, url, telemetry)
+        return _resolve_server(library, url, telemetry)
     if known is None or known[0] is not url or known[1] is not telemetry:
-        known = _servers[client] = url, telemetry, _worked_out(library, url, telemetry)
+        known = _servers[client] = url, telemetry, _resolve_server(library, url, telemetry)
     return known[2]
 
 
-def _worked_out(library: Library, url: Any, telemetry: Telemetry) -> Server:
+def _resolve_server(library: Library, url: Any, telemetry: Telemetry) -> Server:
     address: str = url.host
     port: int = url.port or (80 if url.scheme == "http" else 443)
     provider = provider_of(address, port)
