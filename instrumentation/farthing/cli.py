@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from farthing.telemetry import VERSION
 
@@ -16,28 +16,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"farthing {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    price = commands.add_parser(
-        "price",
-        help="price usage given on standard input, as the provider's JSON",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=_PRICE,
-    )
-    price.add_argument("--json", action="store_true", help="one JSON object per input object")
-
-    commands.add_parser(
-        "doctor", help="check that this environment records, prices and exports calls"
-    )
-    commands.add_parser(
-        "demo",
-        help="run a sample agent against a simulated provider and show what it cost",
-        add_help=False,
-    )
-
+    for name, (_, says) in _COMMANDS.items():
+        # Each command reads its own arguments, so that only the one that runs is imported.
+        commands.add_parser(name, help=says, add_help=False)
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.command != "demo":
-        parser.error(f"unknown arguments: {' '.join(rest)}")
-    return _COMMANDS[arguments.command](arguments, rest)
+    run, _ = _COMMANDS[arguments.command]
+    return run(rest)
 
 
 _PRICE = """\
@@ -52,31 +36,34 @@ model      the model that answered
 usage      the usage object of the response, as the provider sent it
 timestamp  when the call was made (ISO 8601); without it, now
 context    what else of the call changes its price, an object with any of
-             response.service_tier                          the tier that served it
-             response.tool_usage.web_search.num_requests    billable searches
-             response.output[].web_search_call.action.type  a list, where that is not given
-             response.output[].file_search_call             how many file searches
-             response.tool_usage.image_gen                  usage of the image tool
-             response.tools[].image_generation.model        and its model
-             processing                                     batch
-             server.address                                 the host that served it
 """
 
 
-def _price(arguments: argparse.Namespace, _rest: list[str]) -> int:
+def _price(argv: list[str]) -> int:
     from farthing_processor.pricing import explain
 
+    width = max(map(len, explain.CONTEXT))
+    keys = [f"             {name:<{width}}  {key.says}" for name, key in explain.CONTEXT.items()]
+    parser = argparse.ArgumentParser(
+        prog="farthing price",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=_PRICE + "\n".join(keys),
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per input object")
+    arguments = parser.parse_args(argv)
     if sys.stdin.isatty():
         sys.stderr.write(
             "Type or paste JSON, then press Ctrl-D. farthing price --help says what.\n"
         )
-    code, out, err = explain.main(sys.stdin.read(), as_json=arguments.json)
-    sys.stdout.write(out)
+    code, out, err = explain.main(sys.stdin.buffer.read(), as_json=arguments.json)
+    encoding = sys.stdout.encoding
+    sys.stdout.write(out.encode(encoding, "backslashreplace").decode(encoding))
     sys.stderr.write(err)
     return code
 
 
-def _doctor(_arguments: argparse.Namespace, _rest: list[str]) -> int:
+def _doctor(argv: list[str]) -> int:
+    argparse.ArgumentParser(prog="farthing doctor", description=_DOCTOR).parse_args(argv)
     from farthing import doctor
 
     findings = doctor.examine()
@@ -84,13 +71,18 @@ def _doctor(_arguments: argparse.Namespace, _rest: list[str]) -> int:
     return 0 if all(finding.well for finding in findings) else 1
 
 
-def _demo(_arguments: argparse.Namespace, rest: list[str]) -> int:
+def _demo(argv: list[str]) -> int:
     from farthing_dashboards import demo
 
-    return demo.main(rest)
+    return demo.main(argv)
 
 
-_COMMANDS = {"price": _price, "doctor": _doctor, "demo": _demo}
+_DOCTOR = "check that this environment records, prices and exports calls"
+_COMMANDS: Mapping[str, tuple[Callable[[list[str]], int], str]] = {
+    "price": (_price, "price usage given on standard input, as the provider's JSON"),
+    "doctor": (_doctor, _DOCTOR),
+    "demo": (_demo, "run a sample agent against a simulated provider and show what it cost"),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,6 +10,7 @@ from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
 from farthing_processor.pricing import price
 from farthing_processor.pricing.hosts import residency_of
+from farthing_processor.pricing.names import EXACT
 from farthing_processor.semconv import INFERENCE
 from farthing_processor.usage import Usage
 
@@ -50,7 +51,8 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
     if facts.error_type is not None and usage is None and not facts.output_seen:
         return NOTHING
     model = facts.response_model or facts.request_model
-    priced = price(_payable(facts), provider=facts.provider, model=model, at_ns=facts.start_ns)
+    due = payable(usage, facts.operation, facts.server_address)
+    priced = price(due, provider=facts.provider, model=model, at_ns=facts.start_ns)
     attributes: dict[str, AttributeValue] = {names.COST_STATUS: priced.status}
     cost = priced.usd
     source = names.SOURCE_PROVIDER if priced.status == "reported" else names.SOURCE_LOCAL
@@ -58,7 +60,7 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
         attributes[names.COST_AMOUNT] = cost
         attributes[names.COST_CURRENCY] = names.CURRENCY_USD
         attributes[names.COST_SOURCE] = source
-        if priced.match not in ("", "exact"):
+        if priced.match not in ("", EXACT):
             attributes[names.COST_MATCH] = priced.match
         if priced.prices:
             attributes[names.COST_PRICES] = priced.prices
@@ -67,16 +69,18 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
     return Assessment(cost, priced.status, priced.classes, (), attributes, source, priced.reason)
 
 
-def _payable(facts: Facts) -> Usage | None:
-    """The usage, if an amount can be put to it: final, and for inference both ways.
+def payable(usage: Usage | None, operation: str, server_address: str | None) -> Usage | None:
+    """``usage`` as it is to be priced; None if no amount can be put to it. Raises nothing.
 
-    Half the counts are worth showing, not worth an amount: it would be wrong by the other half.
+    It must be final, and for inference (``operation`` is a ``gen_ai.operation.name``) have both
+    totals: half the counts are worth showing, not worth an amount, which would be wrong by the
+    other half. A cost that the provider reported needs no totals. Where ``server_address`` keeps
+    inference in a region, that is the usage's geography unless it names one.
     """
-    usage = facts.usage
     if usage is None or not usage.complete:
         return None
-    if not usage.geo and (geo := residency_of(facts.server_address)):
+    if not usage.geo and (geo := residency_of(server_address)):
         usage = usage._replace(geo=geo)
-    if facts.operation not in INFERENCE or usage.reported_cost is not None:
+    if operation not in INFERENCE or usage.reported_cost is not None:
         return usage
     return None if usage.input_tokens is None or usage.output_tokens is None else usage

@@ -14,13 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from farthing_processor.usage import STANDARD_TIERS, Usage, checked, joined
+from farthing_processor.usage import MAX_COUNT, STANDARD_TIERS, Usage, checked, joined
 
 Fields = Mapping[str, Any]
 Reader = Callable[[object], Usage | None]
 
-MAX_COUNT = 10**12
-"""More tokens than any request has: a larger count is not a count."""
 MAX_NAME = 64
 """Longer tiers, speeds and regions are not names."""
 
@@ -105,7 +103,7 @@ def openai_responses(body: object) -> Usage | None:
         web_searches=seen_searches if searches is None else searches,
         file_searches=files,
         also=tuple(also),
-        problem=joined(read.problem, _named(faults)),
+        problem=joined(read.problem, *faults),
     )
 
 
@@ -161,7 +159,7 @@ def anthropic_messages(body: object) -> Usage | None:
     if status.get("type") == "redeemed":
         faults.append("fallback credit redeemed")
     if faults:
-        read = read._replace(problem=joined(read.problem, _named(faults)))
+        read = read._replace(problem=joined(read.problem, *faults))
     return checked(read)
 
 
@@ -232,7 +230,7 @@ def _openai(response: Fields, usage: Fields, names: _Names) -> Usage:
         0,
         out_audio,
         tier="" if tier in STANDARD_TIERS else tier,
-        problem=_named(faults),
+        problem=joined(*faults),
     )
     if read or write or in_audio or in_image or out_audio:
         return checked(read_usage)
@@ -283,7 +281,7 @@ def _images(usage: Fields) -> Usage | None:
             input_image_tokens=_count(details, "image_tokens", faults) or 0,
             cache_read_image_tokens=_count(cached, "cached_image_tokens", faults) or 0,
             output_image_tokens=(out or 0) if out_image is None else out_image,
-            problem=_named(faults),
+            problem=joined(*faults),
         )
     )
 
@@ -297,7 +295,7 @@ def _svg(owner: Fields) -> Iterator[tuple[str, Usage]]:
         out = _count(usage, "output_tokens", faults)
         reasoning = _count(usage, "reasoning_tokens", faults)
         model = _name(usage, "model", faults) or UNNAMED_IMAGE_MODEL
-        yield model, Usage(inp, out, reasoning_tokens=reasoning, problem=_named(faults))
+        yield model, Usage(inp, out, reasoning_tokens=reasoning, problem=joined(*faults))
 
 
 def _anthropic(usage: Fields, setting: _Setting, faults: list[str]) -> Usage:
@@ -342,7 +340,7 @@ def _iterations(usage: Usage, setting: _Setting, iterations: object, faults: lis
         if kind in ("compaction", "advisor_message"):
             model = _name(item, "model", own) if kind == "advisor_message" else ""
             part = _anthropic(item, setting._replace(speed="") if model else setting, own)
-            also.append((model, checked(part._replace(problem=_named(own)))))
+            also.append((model, checked(part._replace(problem=joined(*own)))))
         elif kind in ("message", "fallback_message"):
             served.add(_name(item, "model", own))
     # Which of a fallback's models the top-level counts are of is not documented.
@@ -391,7 +389,3 @@ def _name(owner: Fields, name: str, faults: list[str]) -> str:
         return value
     faults.append(f"invalid {name}")
     return ""
-
-
-def _named(faults: list[str]) -> str:
-    return joined(*faults) if faults else ""

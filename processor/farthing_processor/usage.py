@@ -76,12 +76,11 @@ class Usage(NamedTuple):
         return total
 
 
-COUNTS = tuple(
-    name
-    for name, default in Usage._field_defaults.items()
-    if name.endswith(("_tokens", "_searches")) and not isinstance(default, bool)
-)
-"""The fields of `Usage` that are counts."""
+COUNTS = tuple(name for name in Usage._fields if name.endswith(("_tokens", "_searches")))
+"""The fields of `Usage` that are counts: its first ones."""
+
+MAX_COUNT = 10**12
+"""More tokens than any request has: a larger count is not a count."""
 
 
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand"})
@@ -90,11 +89,23 @@ echo the requested ``auto``, Anthropic says ``standard``, Groq ``on_demand``."""
 
 
 def checked(usage: Usage) -> Usage:
-    """``usage`` with no part larger than its whole; the same object when it was so already.
+    """``usage`` with counts that are counts, no part larger than its whole; the same object when it
+    was so already.
 
-    Parts that exceed their whole are cut, in the order of the record, and ``problem`` says so: the
-    cost is then that of the whole, never more, and marked as inconsistent.
+    What is not an ``int`` from 0 to `MAX_COUNT` (a bool is none) is taken as not reported. Parts
+    that exceed their whole are cut, in the order of the record: the cost is then that of the whole,
+    never more. Either way ``problem`` says so, and the cost is marked as inconsistent. Raises
+    nothing.
     """
+    invalid = {
+        name: _NOT_REPORTED[name]
+        for name, count in zip(COUNTS, usage, strict=False)
+        if not (type(count) is int and 0 <= count <= MAX_COUNT)
+        and not (count is None and _NOT_REPORTED[name] is None)
+    }
+    if invalid:
+        problem = joined(usage.problem, *(f"invalid {name}" for name in invalid))
+        usage = usage._replace(**invalid, problem=problem)
     inp, out, read, write, write_1h, write_12h, _ = usage[:7]
     audio, image, r_audio, r_image, o_audio, o_image = usage[7:13]
     if (
@@ -135,6 +146,9 @@ def checked(usage: Usage) -> Usage:
         output_image_tokens=o_image,
         problem=joined(usage.problem, problem),
     )
+
+
+_NOT_REPORTED = {name: Usage._field_defaults[name] for name in COUNTS}
 
 
 def joined(*problems: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -64,6 +65,42 @@ def test_price_names_a_context_it_does_not_know() -> None:
 def test_the_help_lists_every_context_that_is_understood() -> None:
     shown = farthing("price", "--help").stdout
     assert [key for key in CONTEXT if key not in shown] == []
+
+
+def test_price_prints_what_the_terminal_cannot_show() -> None:
+    for name in ("\ud800", "mod\u00e8le"):
+        result = subprocess.run(
+            [BIN / "farthing", "price"],
+            input=json.dumps(CASE | {"model": name}).encode(),
+            capture_output=True,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert name.encode("unicode_escape") in result.stdout
+
+
+def test_price_reads_utf_8_with_or_without_a_mark_and_nothing_else() -> None:
+    def price(given: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [BIN / "farthing", "price", "--json"], input=given, capture_output=True, check=False
+        )
+
+    assert json.loads(price(json.dumps(CASE).encode("utf-8-sig")).stdout)["usd"] == "0.005615"
+    result = price(json.dumps(CASE).encode() + b"\xff")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"farthing price: the input is not UTF-8")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_only_price_imports_the_prices() -> None:
+    script = (
+        "import sys; from farthing.cli import main\n"
+        "try: main(['doctor', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'farthing_processor.pricing.explain' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 def test_usage_errors_are_one_sentence() -> None:

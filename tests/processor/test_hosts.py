@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from farthing_processor.pricing.hosts import HOSTS, OTHER, provider_of, residency_of
+from farthing_processor.pricing.hosts import HOSTS, provider_of, residency_of
 from farthing_processor.pricing.names import PROVIDERS
 from farthing_processor.pricing.pack import shipped
+from farthing_processor.semconv import PROVIDER_OTHER
 
 
 @pytest.mark.parametrize(
@@ -28,19 +29,19 @@ from farthing_processor.pricing.pack import shipped
         ("generativelanguage.googleapis.com", "gcp.gemini"),
         ("openrouter.ai", "openrouter"),
         ("api.x.ai", "x_ai"),
-        ("api.openai.com.evil.example", OTHER),
-        ("notapi.openai.com", OTHER),
-        ("evil-api.openai.com.example.org", OTHER),
-        ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", OTHER),
-        ("bedrock-runtime.evil.example", OTHER),
-        ("s3.amazonaws.com", OTHER),
-        ("evil-aiplatform.googleapis.com.example", OTHER),
-        ("openai.com", OTHER),
-        ("localhost", OTHER),
-        ("127.0.0.1", OTHER),
-        ("", OTHER),
-        (None, OTHER),
-        ("." * 300, OTHER),
+        ("api.openai.com.evil.example", PROVIDER_OTHER),
+        ("notapi.openai.com", PROVIDER_OTHER),
+        ("evil-api.openai.com.example.org", PROVIDER_OTHER),
+        ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", PROVIDER_OTHER),
+        ("bedrock-runtime.evil.example", PROVIDER_OTHER),
+        ("s3.amazonaws.com", PROVIDER_OTHER),
+        ("evil-aiplatform.googleapis.com.example", PROVIDER_OTHER),
+        ("openai.com", PROVIDER_OTHER),
+        ("localhost", PROVIDER_OTHER),
+        ("127.0.0.1", PROVIDER_OTHER),
+        ("", PROVIDER_OTHER),
+        (None, PROVIDER_OTHER),
+        ("." * 300, PROVIDER_OTHER),
     ],
 )
 def test_provider_of(host: str | None, provider: str) -> None:
@@ -49,7 +50,7 @@ def test_provider_of(host: str | None, provider: str) -> None:
 
 def test_another_port_is_another_server() -> None:
     assert provider_of("api.openai.com", 443) == "openai"
-    assert provider_of("api.openai.com", 8080) == OTHER
+    assert provider_of("api.openai.com", 8080) == PROVIDER_OTHER
 
 
 def test_residency() -> None:

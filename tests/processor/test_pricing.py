@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from farthing_processor.pricing import CLASSES, Priced, decimal, price, prices_age_s, prices_version
 from farthing_processor.pricing.cards import CACHED, CARDS
-from farthing_processor.usage import Usage
+from farthing_processor.usage import COUNTS, Usage
 
 NOW = 1_795_176_000 * 10**9  # 2026-11-20T12:00:00Z
 
@@ -211,6 +211,39 @@ def test_a_request_beside_without_a_price_makes_the_sum_partial() -> None:
     assert priced.problem == "no price for image_generation"
     svg_alone = cost(Usage(also=(("gpt-5", Usage(1000, 100)),)), "gpt-image-2")
     assert (svg_alone.status, usd(svg_alone)) == ("priced", "0.00225")
+
+
+@pytest.mark.parametrize(
+    ("usage", "status", "amount"),
+    [
+        (Usage(-5, 3), "inconsistent", "0.00003"),
+        (Usage(10, -3), "inconsistent", "0.0000125"),
+        (Usage(10, 5, web_searches=-2), "inconsistent", "0.0000625"),
+        (Usage(10, 5, cache_read_tokens=-3), "inconsistent", "0.0000625"),
+        (Usage(10, 5, cache_write_tokens=-3), "inconsistent", "0.0000625"),
+        (Usage(10, 5, 0, 5, -3), "inconsistent", "0.0000625"),
+        (Usage(-5, -3), "usage_missing", None),
+        (Usage("a", 2), "inconsistent", "0.00002"),  # type: ignore[arg-type]
+        (Usage(10.5, 2), "inconsistent", "0.00002"),  # type: ignore[arg-type]
+        (Usage(10, 10**400), "inconsistent", "0.0000125"),
+    ],
+)
+def test_bad_counts_are_not_priced(usage: Usage, status: str, amount: str | None) -> None:
+    priced = cost(usage)
+    assert (priced.status, usd(priced)) == (status, amount)
+    assert priced.problem.startswith("invalid ")
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.tuples(*[JUNK | st.integers(-3, 50)] * len(COUNTS)))
+def test_no_counts_make_it_raise_or_pay_back(counts: tuple[Any, ...]) -> None:
+    for model in ("gpt-5", "gpt-realtime", "gpt-99"):
+        priced = cost(Usage(*counts), model)
+        assert min(priced.units) >= 0
+        assert priced.total == sum(priced.units)
 
 
 COUNT = st.integers(0, 10**6)

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from farthing_processor.pricing.explain import CONTEXT, main
+from farthing_processor.assessment import assess
+from farthing_processor.attribution import Attribution
+from farthing_processor.facts import Facts
+from farthing_processor.pricing.explain import CONTEXT, main, read_call
+from farthing_processor.readers import READERS
 
 CALL: dict[str, Any] = {
     "provider": "anthropic",
@@ -123,6 +127,130 @@ def test_unknown_context_is_named() -> None:
     assert err == "farthing price: object 2: context 'sku' is not understood and was ignored\n"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("processing", "Batch"),
+        ("processing", True),
+        ("response.service_tier", 5),
+        ("server.address", 5),
+        ("server.address", "https://eu.api.openai.com/v1"),
+        ("server.address", "eu.api.openai.com:443"),
+        ("response.tool_usage.web_search.num_requests", "2"),
+        ("response.tool_usage.web_search.num_requests", -2),
+        ("response.tool_usage.web_search.num_requests", True),
+        ("response.output[].web_search_call.action.type", "search"),
+        ("response.output[].web_search_call.action.type", [1]),
+        ("response.output[].file_search_call", True),
+        ("response.output[].file_search_call", -1),
+        ("response.tools[].image_generation.model", []),
+        ("response.tool_usage.image_gen", 5),
+    ],
+)
+def test_a_useless_context_is_named_and_changes_nothing(key: str, value: object) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    call = CHAT | {"api": "responses", "usage": usage, "context": {key: value}}
+    code, out, err = main(json.dumps(call), as_json=True)
+    assert (code, json.loads(out)["usd"], json.loads(out)["status"]) == (0, "0.00225", "priced")
+    assert err.startswith(f"farthing price: object 1: context {key!r} takes ")
+    assert err.endswith(f"{json.dumps(value)} was ignored\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "key"),
+    [
+        (CALL, "response.service_tier"),
+        (CHAT, "response.output[].file_search_call"),
+        (CHAT | {"api": "images"}, "response.service_tier"),
+    ],
+)
+def test_a_context_that_the_api_does_not_have_is_named(call: dict[str, Any], key: str) -> None:
+    value = "flex" if key == "response.service_tier" else 1
+    code, _, err = main(json.dumps(call | {"context": {key: value}}), as_json=True)
+    assert code == 0
+    assert err == (
+        f"farthing price: object 1: context {key!r} is not of {call['api']} and was ignored\n"
+    )
+
+
+def test_a_context_of_null_is_none() -> None:
+    assert priced(CHAT | {"context": None})["usd"] == "0.00225"
+    assert priced(CHAT | {"context": dict.fromkeys(CONTEXT)})["usd"] == "0.00225"
+
+
+def test_nothing_to_price_is_nothing_to_print() -> None:
+    assert main("[]", as_json=False) == main("[]", as_json=True) == (0, "", "")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_malformed_object_does_not_cost_the_others_theirs(as_json: bool) -> None:
+    _, both, _ = main(json.dumps([CALL, CHAT]), as_json=as_json)
+    mixed = [5, CALL, CALL | {"model": 5}, CHAT | {"context": {"sku": 1}}]
+    code, out, err = main(json.dumps(mixed), as_json=as_json)
+    assert (code, out) == (2, both)
+    assert err.splitlines() == [
+        "farthing price: Object 1: give a JSON object with provider, api, model and usage.",
+        "farthing price: Object 3: model is missing; give it as a string.",
+        "farthing price: object 4: context 'sku' is not understood and was ignored",
+    ]
+
+
+OPENAI_SHAPED = {"prompt_tokens": -1, "completion_tokens": 100}
+
+
+@pytest.mark.parametrize(
+    ("api", "usage", "operation", "status"),
+    [
+        ("chat.completions", OPENAI_SHAPED, "chat", "usage_missing"),
+        ("completions", OPENAI_SHAPED, "text_completion", "usage_missing"),
+        ("batch", OPENAI_SHAPED, "chat", "usage_missing"),
+        ("batch", {"prompt_tokens": 100, "completion_tokens": -1}, "chat", "usage_missing"),
+        ("responses", {"input_tokens": 5}, "chat", "usage_missing"),
+        ("embeddings", {"prompt_tokens": 100}, "embeddings", "partial"),
+        ("images", {"output_tokens": 100}, "image_generation", "partial"),
+    ],
+)
+@pytest.mark.parametrize("host", [None, "eu.api.openai.com"])
+def test_the_command_says_what_the_span_says(
+    api: str, usage: dict[str, Any], operation: str, status: str, host: str | None
+) -> None:
+    model = "gpt-image-2" if api == "images" else "gpt-5"
+    call = CHAT | {"api": api, "model": model, "usage": usage, "context": {"server.address": host}}
+    answer = priced(call)
+    assert answer["status"] == status
+    read = READERS["openai", api]({"usage": usage})
+    facts = Facts("openai", model, None, host, operation, read, read_call(call).at_ns)
+    span = assess(facts, Attribution())
+    assert (span.status, span.reason) == (status, answer["reason"])
+    assert span.cost == (answer["usd"] and float(answer["usd"]))
+
+
+def test_a_batch_of_embeddings_has_no_output() -> None:
+    batch = {"api": "batch", "model": "text-embedding-3-large"}
+    answer = priced(CHAT | batch | {"usage": {"prompt_tokens": 1000, "total_tokens": 1000}})
+    assert answer["usd"] is not None
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x1b[31mred", "a\nb", "\u202etxt"])
+def test_names_do_not_reach_the_terminal_raw(name: str) -> None:
+    image = {"output_tokens": 5}
+    call = CHAT | {"api": "responses", "model": name, "usage": {"input_tokens": 1}}
+    context = {
+        "response.service_tier": name,
+        "response.tools[].image_generation.model": name,
+        "response.tool_usage.image_gen": image,
+        name: 1,
+    }
+    for model in (name, "gpt-5"):
+        full = call | {"model": model, "usage": {"input_tokens": 1, "output_tokens": 1}}
+        code, out, err = main(json.dumps(full | {"context": context}), as_json=False)
+        assert code == 0
+        assert (out + err).replace("\n", "").isprintable()
+        assert name.encode("unicode_escape").decode() in out
+        (out + err).encode()
+
+
 @pytest.mark.parametrize("provider", ["azure", "azure.ai.openai"])
 def test_short_and_conventional_provider_names(provider: str) -> None:
     assert priced(CHAT | {"provider": provider})["usd"] == "0.00225"
@@ -155,22 +283,29 @@ def test_the_moment_defaults_to_now() -> None:
         ("[" * 100_000, "the input is not JSON"),
         ("5", "give a JSON object with provider, api, model and usage"),
         ("{}", "provider is missing"),
-        (json.dumps([CALL, CALL | {"model": 5}]), "Object 2: model is missing"),
+        (json.dumps([CALL | {"model": 5}]), "Object 1: model is missing"),
         (
             json.dumps(CALL | {"api": "telepathy"}),
             "api 'telepathy' is not known; give one of batch",
         ),
         (json.dumps(CALL | {"usage": [1]}), "usage must be the usage object"),
         (json.dumps(CALL | {"context": 5}), "context must be an object"),
+        (json.dumps(CALL | {"context": []}), "context must be an object"),
+        (json.dumps(CALL | {"context": False}), "context must be an object"),
+        (b"\xff{}", "the input is not UTF-8"),
         (json.dumps(CALL | {"timestamp": "yesterday"}), "timestamp 'yesterday' is not ISO 8601"),
         (json.dumps(CALL | {"timestamp": 5}), "timestamp 5 is not ISO 8601"),
         (
-            json.dumps(CALL | {"context": {"response.output[].file_search_call": 10**12}}),
+            json.dumps(
+                CHAT
+                | {"api": "responses"}
+                | {"context": {"response.output[].file_search_call": 10**12}}
+            ),
             "must be a count",
         ),
     ],
 )
-def test_malformed(text: str, says: str) -> None:
+def test_malformed(text: str | bytes, says: str) -> None:
     code, out, err = main(text, as_json=True)
     assert (code, out) == (2, "")
     assert err.startswith("farthing price: ")

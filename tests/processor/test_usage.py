@@ -66,3 +66,12 @@ def test_parts_without_their_whole_are_the_whole() -> None:
     fitted = checked(Usage(None, None, 60, 30, output_audio_tokens=7))
     assert (fitted.input_tokens, fitted.output_tokens) == (90, 7)
     assert fitted.problem == "parts of the output without the output"
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("count", [-1, True, "7", 7.0, float("nan"), 10**400, [7]])
+def test_what_is_no_count_is_not_reported(name: str, count: object) -> None:
+    fitted = checked(Usage(10, 10)._replace(**{name: count}))
+    assert getattr(fitted, name) == getattr(Usage(), name)
+    assert fitted.problem == f"invalid {name}"
+    assert checked(fitted) is fitted

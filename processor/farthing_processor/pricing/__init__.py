@@ -20,7 +20,7 @@ from farthing_processor.pricing.bill import CLASSES, bill
 from farthing_processor.pricing.card import Card
 from farthing_processor.pricing.cards import CARDS
 from farthing_processor.pricing.pack import shipped
-from farthing_processor.usage import Usage, checked, joined
+from farthing_processor.usage import MAX_COUNT, Usage, checked, joined
 
 __all__ = ["CLASSES", "Priced", "price", "prices_age_s", "prices_version"]
 
@@ -86,7 +86,7 @@ def price(usage: Usage | None, *, provider: str, model: str | None, at_ns: int) 
 
     ``provider`` is a ``gen_ai.provider.name`` or an id of the pack; ``at_ns`` is when the call
     began, nanoseconds since the epoch. Which name is the model (what answered, what was asked for)
-    is the caller's to say. Raises nothing.
+    is the caller's to say. Counts that are none are not priced (`checked`). Raises nothing.
     """
     if usage is None:
         return _MISSING
@@ -101,10 +101,15 @@ def price(usage: Usage | None, *, provider: str, model: str | None, at_ns: int) 
     if card is None or not card.since <= at_ns < card.until:
         card = CARDS.get(key, at_ns)
     simple = card.simple
+    if simple is None or inp is None or out is None:
+        return _carefully(usage, card, provider, model, at_ns)
+    try:
+        # Negative if any of them is, larger than the largest, and only integers have it.
+        bits = inp | out | read | write | write_1h | searches
+    except TypeError:
+        bits = -1
     if (
-        simple is None
-        or inp is None
-        or out is None
+        not 0 <= bits <= MAX_COUNT
         or not write_1h <= write <= inp - read
         or inp > card.limit
         or write_12h

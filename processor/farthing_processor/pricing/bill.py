@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from farthing_processor.pricing.card import Card, Rates
+from farthing_processor.semconv import COST_CLASSES
 from farthing_processor.usage import Usage
 
-INPUT: Final = "input"
-CACHE_READ: Final = "cache_read"
-CACHE_WRITE: Final = "cache_write"
-OUTPUT: Final = "output"
-TOOLS: Final = "tools"
-CLASSES: Final = (INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, TOOLS)
+CLASSES: Final = COST_CLASSES
 """The classes that a cost is reported by. Every modality is in its class; fees for searches and for
 a request are `TOOLS`."""
+INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, TOOLS = CLASSES
 
 
 class Line(NamedTuple):

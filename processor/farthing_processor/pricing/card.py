@@ -113,7 +113,7 @@ class Card(NamedTuple):
     since: int
     until: int
     """Nanoseconds since the epoch, the end excluded."""
-    steps: tuple[tuple[int, Rates], ...] = ()
+    brackets: tuple[tuple[int, Rates], ...] = ()
     """(more input tokens than this, rates of the whole request), ascending from -1."""
     per_usd: int = 1
     simple: tuple[int, int, int, int, int | None, int | None] | None = None
@@ -135,7 +135,7 @@ class Card(NamedTuple):
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a request by its whole input, cache included."""
-        return next(rates for above, rates in reversed(self.steps) if input_tokens > above)
+        return next(rates for above, rates in reversed(self.brackets) if input_tokens > above)
 
 
 def unpriced(reason: str, match: str = "", model: str = "") -> Card:
@@ -180,9 +180,9 @@ def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
         return unpriced("no_price", match.how, name)._replace(since=since, until=until)
     scale = max(_places(key, at) for key, rate in prices.items() for _, at in _tiers(rate))
     thresholds = {above for rate in prices.values() for above, _ in _tiers(rate)}
-    steps = tuple((above, _rates(prices, above, scale)) for above in sorted(thresholds))
-    first = steps[0][1]
-    free = not any(rate for _, rates in steps for rate in rates)
+    brackets = tuple((above, _rates(prices, above, scale)) for above in sorted(thresholds))
+    first = brackets[0][1]
+    free = not any(rate for _, rates in brackets for rate in rates)
     simple = None
     if not (unknown or free or first.request or first.reasoning):
         inp, out, read, write = first[:4]
@@ -193,10 +193,10 @@ def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
     return Card(
         since=since,
         until=until,
-        steps=steps,
+        brackets=brackets,
         per_usd=10**scale,
         simple=simple,
-        limit=steps[1][0] if len(steps) > 1 else EVER,
+        limit=brackets[1][0] if len(brackets) > 1 else EVER,
         match=match.how,
         model=name,
         problem=joined(*unknown),

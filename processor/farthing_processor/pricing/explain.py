@@ -10,43 +10,110 @@ The input is one JSON object or a list of them. An object has
 - ``context``: what else of the call changes its price, by the keys of `CONTEXT`
 
 Other members are ignored. The exit code is 2 when an object cannot be read, else 0: a call without
-a price is an answer.
+a price is an answer. An object of a list that cannot be read does not keep the others from theirs.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
+from farthing_processor.assessment import payable
 from farthing_processor.pricing import Priced, decimal, price
-from farthing_processor.pricing.bill import bill
+from farthing_processor.pricing.bill import TOOLS, bill
 from farthing_processor.pricing.cards import CARDS
-from farthing_processor.pricing.hosts import OTHER, provider_of, residency_of
+from farthing_processor.pricing.hosts import provider_of
 from farthing_processor.readers import READERS
-from farthing_processor.usage import Usage, checked
-
-CONTEXT: Mapping[str, str] = {
-    "response.service_tier": "the tier that served the call",
-    "response.tool_usage.web_search.num_requests": "billable searches of the Responses API",
-    "response.output[].web_search_call.action.type": "a list of the search calls' actions",
-    "response.output[].file_search_call": "how many file searches the response has",
-    "response.tools[].image_generation.model": "the model of the image generation tool",
-    "response.tool_usage.image_gen": "the usage object of the image generation tool",
-    "processing": "batch, for a call of a batch",
-    "server.address": (
-        "the host that served the call: decides the provider where it is known, and the residency "
-        "(eu.api.openai.com), for which the pack has no rates, so that the cost is partial"
-    ),
-}
-"""The keys of ``context`` that are understood: dotted paths of the response, and two of ours."""
-
+from farthing_processor.semconv import PROVIDER_OTHER
+from farthing_processor.usage import MAX_COUNT, Usage, checked
 
 _READERS = {api: reader for (_, api), reader in READERS.items()}
 """An API's shape does not depend on who speaks it."""
+_TIERED = frozenset({"chat.completions", "completions", "responses", "embeddings", "batch"})
+_RESPONSES = frozenset({"responses", "batch"})
+_ANY = frozenset(_READERS)
+
+
+class Kind(NamedTuple):
+    """What a value of the context has to be."""
+
+    name: str
+    holds: Callable[[object], bool]
+
+
+class Key(NamedTuple):
+    """One key of the context."""
+
+    says: str
+    kind: Kind
+    apis: frozenset[str]
+    """The APIs whose calls it can be of."""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, cast(list[object], value)))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_batch(value: object) -> bool:
+    return value == "batch"
+
+
+def _is_host(value: object) -> bool:
+    """Whether it may be a ``server.address``, which a URL and a host with its port are not."""
+    return isinstance(value, str) and "/" not in value and value.count(":") != 1
+
+
+_TEXT = Kind("a string", _is_text)
+_TEXTS = Kind("a list of strings", _is_texts)
+_COUNT = Kind("a count", _is_count)
+_OBJECT = Kind("an object", _is_object)
+_BATCH = Kind('"batch"', _is_batch)
+_HOST = Kind("the name of a host, without scheme or port", _is_host)
+
+TIER = "response.service_tier"
+WEB_SEARCHES = "response.tool_usage.web_search.num_requests"
+WEB_ACTIONS = "response.output[].web_search_call.action.type"
+FILE_SEARCHES = "response.output[].file_search_call"
+IMAGE_MODEL = "response.tools[].image_generation.model"
+IMAGE_USAGE = "response.tool_usage.image_gen"
+PROCESSING = "processing"
+HOST = "server.address"
+
+CONTEXT: Mapping[str, Key] = {
+    TIER: Key("the tier that served it", _TEXT, _TIERED),
+    WEB_SEARCHES: Key("billable searches", _COUNT, _RESPONSES),
+    WEB_ACTIONS: Key("a list, where that is not given", _TEXTS, _RESPONSES),
+    FILE_SEARCHES: Key("how many file searches", _COUNT, _RESPONSES),
+    IMAGE_USAGE: Key("usage of the image tool", _OBJECT, _RESPONSES),
+    IMAGE_MODEL: Key("and its model", _TEXT, _RESPONSES),
+    PROCESSING: Key("batch, for a call of a batch", _BATCH, _ANY),
+    HOST: Key("the host that served it", _HOST, _ANY),
+}
+"""The keys of ``context`` that are understood: dotted paths of the response, and two of ours. The
+host decides the provider where it is known, and the residency (``eu.api.openai.com``)."""
+
+_OPERATIONS: Mapping[str, str] = {"embeddings": "embeddings", "images": "image_generation"}
+"""The ``gen_ai.operation.name`` of the APIs that are not inference."""
+
+_MAX_FILE_SEARCHES = 10_000
+_MAX_SHOWN = 60
+"""Of a value that is ignored, characters that its warning shows."""
 
 
 class Call(NamedTuple):
@@ -63,27 +130,33 @@ class Malformed(ValueError):
     """An object that cannot be read; the message is one sentence that says what to do."""
 
 
-def main(text: str, as_json: bool) -> tuple[int, str, str]:
+def main(text: str | bytes, as_json: bool) -> tuple[int, str, str]:
     """Price the calls in ``text``; returns the exit code and what to print to stdout and stderr.
 
-    With ``as_json`` each call is one line: ``{"usd": "0.005615" or null, "status": …, "classes":
-    {name: "0.0024"}, "match": …, "prices": …, "problem": …, "reason": …}``.
+    Bytes are UTF-8, with a byte order mark or without. With ``as_json`` each call is one line:
+    ``{"usd": "0.005615" or null, "status": …, "classes": {name: "0.0024"}, "match": …,
+    "prices": …, "problem": …, "reason": …}``. An object that cannot be read has its sentence on
+    stderr and nothing on stdout.
     """
+    code = 0
     out: list[str] = []
-    warnings: list[str] = []
+    said: list[str] = []
     try:
-        for position, item in enumerate(_objects(text), 1):
-            try:
-                call = read_call(item)
-            except Malformed as fault:
-                raise Malformed(f"Object {position}: {fault}") from None
-            warnings += [f"farthing price: object {position}: {each}" for each in call.warnings]
-            priced = price(call.usage, provider=call.provider, model=call.model, at_ns=call.at_ns)
-            out.append(_json(priced) if as_json else _table(call, priced))
+        items = _objects(text)
     except Malformed as fault:
         return 2, "", f"farthing price: {fault}\n"
+    for position, item in enumerate(items, 1):
+        try:
+            call = read_call(item)
+        except Malformed as fault:
+            code = 2
+            said.append(f"farthing price: Object {position}: {fault}\n")
+            continue
+        said += [f"farthing price: object {position}: {each}\n" for each in call.warnings]
+        priced = price(call.usage, provider=call.provider, model=call.model, at_ns=call.at_ns)
+        out.append(_json(priced) if as_json else _table(call, priced))
     separator = "\n" if as_json else "\n\n"
-    return 0, separator.join(out) + "\n", "".join(f"{warning}\n" for warning in warnings)
+    return code, separator.join(out) + "\n" * bool(out), "".join(said)
 
 
 def read_call(item: object) -> Call:
@@ -98,29 +171,60 @@ def read_call(item: object) -> Call:
     usage = call.get("usage")
     if not isinstance(usage, dict | None):
         raise Malformed("usage must be the usage object of a response, or null.")
-    given: object = call.get("context") or {}
-    if not isinstance(given, dict):
+    given: object = call.get("context")
+    if not isinstance(given, dict | None):
         raise Malformed("context must be an object.")
-    context = cast(dict[str, Any], given)
+    context, warnings = _understood(api, cast(dict[str, Any], given or {}))
     read = reader(_response(cast(dict[str, Any] | None, usage), context))
-    host = context.get("server.address")
-    if isinstance(host, str):
-        served_by = provider_of(host)
-        provider = provider if served_by == OTHER else served_by
-        if read and (region := residency_of(host)):
-            read = read._replace(geo=region)
-    if read and context.get("processing") == "batch":
+    host: str | None = context.get(HOST)
+    served_by = provider_of(host)
+    if served_by != PROVIDER_OTHER:
+        provider = served_by
+    if read and PROCESSING in context:
         read = read._replace(batch=True)
-    warnings = [
-        f"context {key!r} is not understood and was ignored"
-        for key in context.keys() - CONTEXT.keys()
-    ]
-    return Call(provider, model, read, _moment(call.get("timestamp")), tuple(sorted(warnings)))
+    due = payable(read, _operation(api, read), host)
+    return Call(provider, model, due, _moment(call.get("timestamp")), warnings)
 
 
-def _objects(text: str) -> list[object]:
+def _understood(api: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What of ``given`` has a meaning for a call of ``api``, and a warning for all that has not.
+
+    A null is a value that is not given.
+    """
+    context: dict[str, Any] = {}
+    warnings: list[str] = []
+    for name, value in sorted(given.items()):
+        key = CONTEXT.get(name)
+        if key is None:
+            warnings.append(f"context {name!r} is not understood and was ignored")
+        elif value is None:
+            continue
+        elif api not in key.apis:
+            warnings.append(f"context {name!r} is not of {api} and was ignored")
+        elif not key.kind.holds(value):
+            said = json.dumps(value)
+            said = said if len(said) <= _MAX_SHOWN else f"{said[:_MAX_SHOWN]}…"
+            warnings.append(f"context {name!r} takes {key.kind.name}: {said} was ignored")
+        else:
+            context[name] = value
+    return context, tuple(warnings)
+
+
+def _operation(api: str, usage: Usage | None) -> str:
+    """``gen_ai.operation.name`` of a call of ``api``.
+
+    A result of a batch does not say which API it is of; only an embedding's has no output.
+    """
+    if api == "batch" and usage and usage.output_tokens is None and not usage.problem:
+        return "embeddings"
+    return _OPERATIONS.get(api, "chat")
+
+
+def _objects(text: str | bytes) -> list[object]:
     try:
-        value = json.loads(text)
+        value = json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Malformed("the input is not UTF-8; save it as UTF-8 and try again.") from None
     except (ValueError, RecursionError) as fault:
         raise Malformed(f"the input is not JSON ({fault}); give an object or a list.") from None
     return cast(list[object], value) if isinstance(value, list) else [value]
@@ -135,26 +239,18 @@ def _text(call: Mapping[str, Any], name: str) -> str:
 
 def _response(usage: dict[str, Any] | None, context: Mapping[str, Any]) -> dict[str, Any]:
     """The response body of which ``usage`` and ``context`` are what is known."""
-    actions = context.get("response.output[].web_search_call.action.type")
-    actions = cast(list[object], actions) if isinstance(actions, list) else []
-    files = context.get("response.output[].file_search_call") or 0
-    if not isinstance(files, int) or not 0 <= files <= 10_000:
-        raise Malformed("response.output[].file_search_call must be a count of at most 10000.")
+    files: int = context.get(FILE_SEARCHES, 0)
+    if files > _MAX_FILE_SEARCHES:
+        raise Malformed(f"{FILE_SEARCHES} must be a count of at most {_MAX_FILE_SEARCHES}.")
+    actions: list[str] = context.get(WEB_ACTIONS, [])
     return {
         "usage": usage,
-        "service_tier": context.get("response.service_tier"),
+        "service_tier": context.get(TIER),
         "tool_usage": {
-            "web_search": {
-                "num_requests": context.get("response.tool_usage.web_search.num_requests")
-            },
-            "image_gen": context.get("response.tool_usage.image_gen"),
+            "web_search": {"num_requests": context.get(WEB_SEARCHES)},
+            "image_gen": context.get(IMAGE_USAGE),
         },
-        "tools": [
-            {
-                "type": "image_generation",
-                "model": context.get("response.tools[].image_generation.model"),
-            }
-        ],
+        "tools": [{"type": "image_generation", "model": context.get(IMAGE_MODEL)}],
         "output": [
             *({"type": "web_search_call", "action": {"type": action}} for action in actions),
             *[{"type": "file_search_call"}] * files,
@@ -213,7 +309,7 @@ def _table(call: Call, priced: Priced) -> str:
         said.append(f"model matched: {priced.match}")
     said.append(priced.prices)
     lines.append("  " + "; ".join(part for part in said if part))
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
 
 
 def _rows(
@@ -228,7 +324,7 @@ def _rows(
     if not card.unpriced:
         for line in bill(usage, card).lines:
             # Tokens are quoted by the million, everything else by the thousand.
-            per, unit = (10**6, "/M") if line.part_of != "tools" else (10**3, "/k")
+            per, unit = (10**6, "/M") if line.part_of != TOOLS else (10**3, "/k")
             if line.rate is None:
                 yield line.what, line.quantity, "no rate", "?"
             else:
@@ -243,3 +339,12 @@ def _rows(
 def _plain(value: Decimal) -> str:
     """Without an exponent: ``0.00000075``."""
     return f"{value:f}"
+
+
+def _printable(line: str) -> str:
+    """``line`` with what a terminal would obey or cannot show as its escape (``\\x1b``)."""
+    if line.isprintable():
+        return line
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+    )

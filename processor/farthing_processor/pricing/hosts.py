@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-OTHER: Final = "_OTHER"
-"""A host that is not known: a gateway, a proxy, one's own machine. It has no prices."""
+from farthing_processor.semconv import PROVIDER_OTHER
 
 HOSTS: Final[Mapping[str, str]] = {
     "api.openai.com": "openai",
@@ -64,14 +63,15 @@ AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".
 
 
 def provider_of(host: str | None, port: int | None = None) -> str:
-    """The provider behind ``server.address``; `OTHER` when unknown. Raises nothing.
+    """The provider behind ``server.address``; `PROVIDER_OTHER` when unknown: a gateway, a
+    proxy, one's own machine. It has no prices. Raises nothing.
 
     Only a whole name or one below it counts: ``eu.api.openai.com`` is OpenAI,
     ``api.openai.com.evil.example`` and ``notapi.openai.com`` are not. A port other than that of
     HTTPS is someone's own server under a borrowed name.
     """
     if not host or port not in (None, 443):
-        return OTHER
+        return PROVIDER_OTHER
     host = host.lower().rstrip(".")
     rest = host
     while rest:
@@ -82,7 +82,7 @@ def provider_of(host: str | None, port: int | None = None) -> str:
         return "gcp.vertex_ai"
     if host.endswith(AWS_DOMAINS) and not AWS_SERVICES.isdisjoint(host.split(".")):
         return "aws.bedrock"
-    return OTHER
+    return PROVIDER_OTHER
 
 
 def residency_of(host: str | None) -> str:
