@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from farthing_processor.usage import MAX_COUNT, STANDARD_TIERS, Usage, checked, joined
+from farthing_processor.usage import MAX_COUNT, STANDARD_TIERS, Usage, fitted, joined
 
 Fields = Mapping[str, Any]
 Reader = Callable[[object], Usage | None]
@@ -160,7 +160,7 @@ def anthropic_messages(body: object) -> Usage | None:
         faults.append("fallback credit redeemed")
     if faults:
         read = read._replace(problem=joined(read.problem, *faults))
-    return checked(read)
+    return fitted(read)
 
 
 READERS: Mapping[tuple[str, str], Reader] = {
@@ -233,7 +233,7 @@ def _openai(response: Fields, usage: Fields, names: _Names) -> Usage:
         problem=joined(*faults),
     )
     if read or write or in_audio or in_image or out_audio:
-        return checked(read_usage)
+        return fitted(read_usage)
     return read_usage
 
 
@@ -273,7 +273,7 @@ def _images(usage: Fields) -> Usage | None:
     cached = fields(usage.get("cached_tokens_details"))
     output = fields(usage.get("output_tokens_details"))
     out_image = _count(output, "image_tokens", faults)
-    return checked(
+    return fitted(
         Usage(
             inp,
             out,
@@ -340,7 +340,7 @@ def _iterations(usage: Usage, setting: _Setting, iterations: object, faults: lis
         if kind in ("compaction", "advisor_message"):
             model = _name(item, "model", own) if kind == "advisor_message" else ""
             part = _anthropic(item, setting._replace(speed="") if model else setting, own)
-            also.append((model, checked(part._replace(problem=joined(*own)))))
+            also.append((model, fitted(part._replace(problem=joined(*own)))))
         elif kind in ("message", "fallback_message"):
             served.add(_name(item, "model", own))
     # Which of a fallback's models the top-level counts are of is not documented.

@@ -89,13 +89,10 @@ echo the requested ``auto``, Anthropic says ``standard``, Groq ``on_demand``."""
 
 
 def checked(usage: Usage) -> Usage:
-    """``usage`` with counts that are counts, no part larger than its whole; the same object when it
-    was so already.
+    """``usage`` with counts that are counts, and `fitted`; the same object when it was so already.
 
-    What is not an ``int`` from 0 to `MAX_COUNT` (a bool is none) is taken as not reported. Parts
-    that exceed their whole are cut, in the order of the record: the cost is then that of the whole,
-    never more. Either way ``problem`` says so, and the cost is marked as inconsistent. Raises
-    nothing.
+    What is not an ``int`` from 0 to `MAX_COUNT` (a bool is none) is taken as not reported,
+    ``problem`` says so, and the cost is marked as inconsistent. Raises nothing.
     """
     invalid = {
         name: _NOT_REPORTED[name]
@@ -106,6 +103,15 @@ def checked(usage: Usage) -> Usage:
     if invalid:
         problem = joined(usage.problem, *(f"invalid {name}" for name in invalid))
         usage = usage._replace(**invalid, problem=problem)
+    return fitted(usage)
+
+
+def fitted(usage: Usage) -> Usage:
+    """``usage``, whose counts are counts, with no part larger than its whole.
+
+    Parts that exceed their whole are cut, in the order of the record: the cost is then that of the
+    whole, never more. ``problem`` says so, and the cost is marked as inconsistent.
+    """
     inp, out, read, write, write_1h, write_12h, _ = usage[:7]
     audio, image, r_audio, r_image, o_audio, o_image = usage[7:13]
     if (
