@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from farthing_dashboards.otlp import Span
 from farthing_processor import semconv
-
-UNKNOWN_STEP = "unknown"
+from farthing_processor.attribution import UNKNOWN_STEP
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from farthing.reading import encodable
+
 BLOB_LIMIT = 65_536
 """Characters of base64 kept of one image, sound or document."""
 
@@ -19,8 +21,7 @@ Message = dict[str, Any]
 
 def dumps(value: object) -> str:
     """``value`` as compact JSON; what has no JSON form becomes its text."""
-    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return dumped if dumped.isascii() else dumped.encode("utf-8", "replace").decode()
+    return encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
 
 
 def text(content: object) -> Part:

@@ -41,7 +41,11 @@ def read(body: Mapping[str, Any], table: tuple[Field, ...]) -> dict[str, Attribu
 
 def text(value: str) -> str:
     """``value`` as telemetry can hold it: not too long, and with nothing that UTF-8 cannot say."""
-    value = value[:TEXT_LIMIT]
+    return encodable(value[:TEXT_LIMIT])
+
+
+def encodable(value: str) -> str:
+    """``value`` with a question mark for what UTF-8 cannot say, a lone surrogate."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
