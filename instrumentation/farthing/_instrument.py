@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
@@ -23,6 +24,7 @@ _said: Final[set[str]] = set()
 def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
     **options: object,
 ) -> None:
     """Have every call of the known client libraries recorded and priced.
@@ -36,11 +38,12 @@ def instrument(
     """
     try:
         chosen, problems = settings.load(options)
-        asked = [tracer_provider, meter_provider, chosen]
-        said_something = bool(tracer_provider or meter_provider or options)
+        providers = tracer_provider, meter_provider, logger_provider
+        asked = [*providers, chosen]
+        said_something = any(providers) or bool(options)
         with _lock:
             if telemetry.current() is None or (said_something and asked != _last):
-                telemetry.use(telemetry.make(chosen, tracer_provider, meter_provider))
+                telemetry.use(telemetry.make(chosen, *providers))
                 _last[:] = asked
             for problem in problems:
                 if problem not in _said:

@@ -7,66 +7,26 @@ import functools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from farthing import span_attributes
+from farthing.content import Prompt
+from farthing.endpoint import Answer, Attributes, Body, Endpoint, Request
 from farthing.telemetry import Telemetry, log
 from farthing_processor import attribution
 from farthing_processor import semconv as names
-from farthing_processor.assessment import AttributeValue, assess
+from farthing_processor.assessment import NOTHING, assess
 from farthing_processor.facts import Facts
 from farthing_processor.recording import Entry, before_collection
-from farthing_processor.usage import Usage
-
-Attributes = dict[str, AttributeValue]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _CALL_KEY: Final = context.create_key("farthing-call")
-
-
-class Request(NamedTuple):
-    """What is known before a call is made. Immutable."""
-
-    provider: str
-    model: str | None
-    server_address: str | None
-    server_port: int | None
-    stream: bool
-    attributes: Attributes
-    """Further span attributes."""
-
-
-class Answer(NamedTuple):
-    """What a response says of itself, its usage aside. Immutable."""
-
-    id: str | None = None
-    model: str | None = None
-    error_type: str | None = None
-    """Set where the provider answered in full, and the answer is that it failed."""
-    attributes: Mapping[str, AttributeValue] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """What a client library's file says of one thing that can be called."""
-
-    operation: str
-    """``gen_ai.operation.name``."""
-    request: Callable[[Any, bool], Attributes]
-    """(request body, with content) → span attributes, the model aside."""
-    answer: Callable[[Any, bool], Answer]
-    """(response body, with content) → what it says."""
-    usage: Callable[[Any], Usage | None]
-    """Response body → usage."""
-    fold: Callable[[dict[str, Any], Any, bool], None]
-    """(body so far, streamed event, with content): add the event to a body of the response's own
-    shape, keeping no event."""
 
 
 def guarded(function: Callable[_P, None]) -> Callable[_P, None]:
@@ -96,18 +56,23 @@ class Call:
         "_open",
         "_parent",
         "_process",
+        "_prompt",
         "_start_ns",
         "_started",
         "_telemetry",
         "_who",
         "attempts",
         "endpoint",
+        "hidden",
         "native_replaced",
+        "parsed",
         "request",
         "span",
     )
 
-    def __init__(self, telemetry: Telemetry, endpoint: Endpoint, request: Request) -> None:
+    def __init__(
+        self, telemetry: Telemetry, endpoint: Endpoint, request: Request, body: Body
+    ) -> None:
         if _abandoned:
             settle()
         _settle_at_exit()
@@ -123,23 +88,32 @@ class Call:
         self._open = [True]
         self._process = os.getpid()
         self.attempts = 1
+        self.hidden: Callable[[Any], bool] | None = None
+        """Which streamed events the application did not ask for, and is not to see."""
         self.native_replaced = False
         """Whether the client's own tracer has already been given our span in place of its own."""
+        self.parsed: object = None
+        """A response that the client has read, though it may yet refuse it."""
         self._start_ns = time.time_ns()
         self._started = time.perf_counter()
-        self.span: Span = telemetry.tracer.start_span(
+        self.span: Span = _start(
+            telemetry,
             name,
             parent,
-            SpanKind.CLIENT,
-            _start_attributes(operation, request) | self._who.attributes(),
-            start_time=self._start_ns,
+            span_attributes.at_start(operation, request) | self._who.attributes(),
+            self._start_ns,
         )
+        self._prompt = _read(endpoint.prompt, body) if self.with_content else None
         within = attribution.without_baggage(trace.set_span_in_context(self.span, parent))
         self._context: Context = context.set_value(_CALL_KEY, self, within)
 
     @property
     def with_content(self) -> bool:
-        return self._telemetry.settings.content_on_spans and self.span.is_recording()
+        """Whether anyone wants to know what was asked and answered."""
+        settings = self._telemetry.settings
+        return settings.content_in_events or (
+            settings.content_on_spans and self.span.is_recording()
+        )
 
     def __enter__(self) -> None:
         """Make the call's span the current one, and keep our baggage from the provider.
@@ -157,7 +131,7 @@ class Call:
         if calling() is self:
             context.attach(self._parent)
         if error is not None:
-            self.fail(error)
+            self.fail(error, self.parsed)
 
     def first_chunk(self) -> None:
         """The first streamed event has arrived."""
@@ -171,11 +145,11 @@ class Call:
         self.end(body, None)
 
     def fail(self, error: BaseException, body: object = None) -> None:
-        """The call raised; ``body`` is what had arrived of a stream."""
+        """The call raised; ``body`` is what had arrived of its answer."""
         self.end(body, type(error).__qualname__)
 
     def abandon(self, body: object) -> None:
-        """The stream was dropped: `finish`, for a finaliser.
+        """The stream was dropped: `finish`, for a finaliser; ``body`` may be what makes the body.
 
         The garbage collector runs finalisers anywhere, in the middle of an SDK that holds its locks
         too, and ending a span takes those locks. So this only notes when it was; `settle` ends the
@@ -203,10 +177,11 @@ class Call:
 
     def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
         request, endpoint = self.request, self.endpoint
-        answer, usage = _NO_ANSWER, None
+        answer, usage, payer = _NO_ANSWER, None, self._who
         if body is not None:
-            answer = _read(endpoint.answer, body, self.with_content) or _NO_ANSWER
-            usage = _read(endpoint.usage, body)
+            answer = _read(endpoint.answer, body) or _NO_ANSWER
+            payer = endpoint.payer(body, self._who)
+            usage = _read(endpoint.usage, body) if payer is not None else None
         facts = Facts(
             provider=request.provider,
             request_model=request.model,
@@ -223,15 +198,18 @@ class Call:
             response_id=answer.id,
             output_seen=self._first_chunk_s is not None,
         )
-        assessment = assess(facts, self._who)
-        if self.span.is_recording():
+        who = payer or self._who
+        assessment = NOTHING if payer is None else assess(facts, who)
+        if self.span.is_recording() or self._prompt is not None:
             attributes: Attributes = {**answer.attributes, **assessment.attributes}
+            if who is not self._who:
+                attributes.update(who.attributes())
             if answer.id:
                 attributes[names.RESPONSE_ID] = answer.id
             if answer.model:
                 attributes[names.RESPONSE_MODEL] = answer.model
             if usage is not None:
-                _add_usage(attributes, usage.billed())
+                span_attributes.add_usage(attributes, usage.billed())
             if self._first_chunk_s is not None:
                 attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
             if self.attempts > 1:
@@ -241,8 +219,35 @@ class Call:
                 # Without a description: a provider's message can quote the prompt or the key.
                 self.span.set_status(Status(StatusCode.ERROR))
             self.span.set_attributes(attributes)
-        entry = Entry(facts, self._who, assessment, self._first_chunk_s, self._context)
+            if self._prompt is not None:
+                self._report_content(self._prompt, body, attributes)
+        entry = Entry(facts, who, assessment, self._first_chunk_s, self._context)
         self._telemetry.recorder.record(entry)
+
+    @guarded
+    def _report_content(self, prompt: Prompt, body: object, attributes: Attributes) -> None:
+        """Say what was asked and answered, where it was asked for."""
+        output = _read(self.endpoint.output, body) or [] if body is not None else []
+        capture = self._telemetry.capture
+        said = capture.content(prompt, output)
+        if self._telemetry.settings.content_on_spans:
+            self.span.set_attributes(capture.on_span(said))
+        if self._telemetry.settings.content_in_events:
+            started = span_attributes.at_start(self.endpoint.operation, self.request)
+            capture.emit(said, started | self._who.attributes() | attributes, self._context)
+
+
+def _start(
+    telemetry: Telemetry, name: str, parent: Context, attributes: Attributes, start_ns: int
+) -> Span:
+    """The call's span; where someone's span processor breaks on it, none: the call still counts."""
+    try:
+        return telemetry.tracer.start_span(
+            name, parent, SpanKind.CLIENT, attributes, start_time=start_ns
+        )
+    except Exception:
+        log.debug("A span was not started", exc_info=True)
+        return trace.INVALID_SPAN
 
 
 _abandoned: Final[deque[tuple[Call, object, float]]] = deque()
@@ -255,7 +260,7 @@ def settle() -> None:
             call, body, ended = _abandoned.popleft()
         except IndexError:
             return
-        call.end(body, None, ended)
+        call.end(body() if callable(body) else body, None, ended)
 
 
 before_collection(settle)
@@ -277,52 +282,10 @@ def calling() -> Call | None:
 _NO_ANSWER: Final = Answer()
 
 
-def _read(reader: Callable[_P, _T | None], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
+def _read(reader: Callable[[Any], _T | None], body: Any) -> _T | None:
     """What ``reader`` finds in a body; nothing where it stumbles, so that it hides nothing else."""
     try:
-        return reader(*args, **kwargs)
+        return reader(body)
     except Exception:
-        log.debug("An answer was not understood", exc_info=True)
+        log.debug("A body was not understood", exc_info=True)
         return None
-
-
-def _start_attributes(operation: str, request: Request) -> Attributes:
-    attributes: Attributes = {
-        names.OPERATION_NAME: operation,
-        names.PROVIDER_NAME: request.provider,
-    }
-    if request.model:
-        attributes[names.REQUEST_MODEL] = request.model
-    if request.server_address:
-        attributes[names.SERVER_ADDRESS] = request.server_address
-        if request.server_port:
-            attributes[names.SERVER_PORT] = request.server_port
-    if request.stream:
-        attributes[names.REQUEST_STREAM] = True
-    attributes.update(request.attributes)
-    return attributes
-
-
-_DETAILS: Final = (
-    (names.USAGE_CACHE_READ, "cache_read_tokens"),
-    (names.USAGE_CACHE_WRITE, "cache_write_tokens"),
-    (names.USAGE_REASONING, "reasoning_tokens"),
-    (names.USAGE_AUDIO_INPUT, "input_audio_tokens"),
-    (names.USAGE_AUDIO_OUTPUT, "output_audio_tokens"),
-    (names.USAGE_AUDIO_CACHE_READ, "cache_read_audio_tokens"),
-    (names.USAGE_IMAGE_INPUT, "input_image_tokens"),
-    (names.USAGE_IMAGE_OUTPUT, "output_image_tokens"),
-    (names.USAGE_IMAGE_CACHE_READ, "cache_read_image_tokens"),
-)
-
-
-def _add_usage(attributes: Attributes, usage: Usage) -> None:
-    """Set the usage attributes: the totals where they are known, details where there are any."""
-    if usage.input_tokens is not None:
-        attributes[names.USAGE_INPUT_TOKENS] = usage.input_tokens
-    if usage.output_tokens is not None:
-        attributes[names.USAGE_OUTPUT_TOKENS] = usage.output_tokens
-    for attribute, count in _DETAILS:
-        value = getattr(usage, count)
-        if value:
-            attributes[attribute] = value

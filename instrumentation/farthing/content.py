@@ -7,8 +7,9 @@ large for telemetry is left out: one image of megabytes would lose the whole bat
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from farthing.reading import encodable
 
@@ -17,6 +18,15 @@ BLOB_LIMIT = 65_536
 
 Part = dict[str, Any]
 Message = dict[str, Any]
+
+
+class Prompt(NamedTuple):
+    """What a model was asked. Immutable."""
+
+    messages: Sequence[Message] = ()
+    system: Sequence[Part] = ()
+    tools: Sequence[dict[str, Any]] = ()
+    """Definitions of the tools that it may call."""
 
 
 def dumps(value: object) -> str:
@@ -71,3 +81,8 @@ def uri(modality: str, address: str) -> Part:
 
 def file(modality: str, file_id: object) -> Part:
     return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def tool_definition(kind: object, tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool that was offered: its type and name, as the conventions ask, and no more."""
+    return {"type": str(kind or "unknown"), "name": str(tool.get("name") or kind or "unknown")}

@@ -28,6 +28,7 @@ class _Watch:
         self._begun = False
         self._fold = call.endpoint.fold
         self._with_content = call.with_content
+        self._hidden = call.hidden
 
     def __getattr__(self, name: str) -> Any:
         # Whatever else a client does with its own iterator (aclose, athrow) is between the two.
@@ -44,6 +45,19 @@ class _Watch:
         except Exception:
             log.debug("A streamed event was not understood", exc_info=True)
 
+    def _hides(self, event: object) -> bool:
+        """Whether ``event`` came only because we asked for it."""
+        try:
+            return bool(self._hidden and self._hidden(event))
+        except Exception:
+            log.debug("A streamed event was not understood", exc_info=True)
+            return False
+
+    def _failed(self, error: BaseException) -> None:
+        # Of two threads or tasks that read at once the second is refused: the first reads on.
+        if not any(getattr(self._inner, flag, False) for flag in ("gi_running", "ag_running")):
+            self.ended(error)
+
     def ended(self, error: BaseException | None = None) -> None:
         if error is None or isinstance(error, GeneratorExit):
             self._call.finish(self.body)
@@ -58,16 +72,18 @@ class Watch(_Watch):
         return self
 
     def __next__(self) -> Any:
-        try:
-            event = self._inner.__next__()
-        except StopIteration:
-            self.ended()
-            raise
-        except BaseException as error:
-            self.ended(error)
-            raise
-        self._see(event)
-        return event
+        while True:
+            try:
+                event = self._inner.__next__()
+            except StopIteration:
+                self.ended()
+                raise
+            except BaseException as error:
+                self._failed(error)
+                raise
+            self._see(event)
+            if self._hidden is None or not self._hides(event):
+                return event
 
 
 class AsyncWatch(_Watch):
@@ -77,16 +93,18 @@ class AsyncWatch(_Watch):
         return self
 
     async def __anext__(self) -> Any:
-        try:
-            event = await self._inner.__anext__()
-        except StopAsyncIteration:
-            self.ended()
-            raise
-        except BaseException as error:
-            self.ended(error)
-            raise
-        self._see(event)
-        return event
+        while True:
+            try:
+                event = await self._inner.__anext__()
+            except StopAsyncIteration:
+                self.ended()
+                raise
+            except BaseException as error:
+                self._failed(error)
+                raise
+            self._see(event)
+            if self._hidden is None or not self._hides(event):
+                return event
 
 
 def watch(stream: Any, call: Call) -> None:

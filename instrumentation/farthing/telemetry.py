@@ -9,9 +9,11 @@ import logging
 from typing import Final, NamedTuple
 
 from opentelemetry import metrics, trace
+from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
+from farthing.capture import Capture
 from farthing_processor import semconv as names
 from farthing_processor.recording import Recorder
 from farthing_processor.settings import Settings
@@ -25,6 +27,7 @@ class Telemetry(NamedTuple):
 
     tracer: Tracer
     recorder: Recorder
+    capture: Capture
     settings: Settings
     given: bool
     """Whether a provider was given in code, so that a missing global one does not matter."""
@@ -41,12 +44,15 @@ def make(
     settings: Settings,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
 ) -> Telemetry:
     """Telemetry over the given providers, or over the global ones, now or whenever they come."""
     tracer = trace.get_tracer(names.SCOPE, VERSION, tracer_provider, names.SCHEMA_URL)
     meter = metrics.get_meter(names.SCOPE, VERSION, meter_provider, names.SCHEMA_URL)
-    given = tracer_provider is not None or meter_provider is not None
-    return Telemetry(tracer, Recorder(meter, settings), settings, given)
+    logger = get_logger(names.SCOPE, VERSION, logger_provider, names.SCHEMA_URL)
+    given = any((tracer_provider, meter_provider, logger_provider))
+    capture = Capture(logger, settings)
+    return Telemetry(tracer, Recorder(meter, settings), capture, settings, given)
 
 
 _current: Final[list[Telemetry | None]] = [None]

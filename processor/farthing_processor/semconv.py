@@ -44,6 +44,7 @@ OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 # The response.
 RESPONSE_ID: Final = "gen_ai.response.id"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_STATUS: Final = "gen_ai.response.status"
 RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
@@ -67,6 +68,8 @@ USAGE_IMAGE_CACHE_READ: Final = "gen_ai.usage.image.cache_read.input_tokens"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+EVENT_OPERATION_DETAILS: Final = "gen_ai.client.inference.operation.details"
 
 # Cost, as proposed.
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
@@ -95,6 +98,8 @@ TASK_TYPE: Final = "farthing.task.type"
 TAG_PREFIX: Final = "farthing.tag."
 
 RETRIES: Final = "farthing.retries"
+ESTIMATED_INPUT: Final = "farthing.estimated.input_tokens"
+ESTIMATED_OUTPUT: Final = "farthing.estimated.output_tokens"
 
 # Labels that only metrics carry.
 TOKEN_TYPE: Final = "gen_ai.token.type"
@@ -104,6 +109,8 @@ UNPRICED_REASON: Final = "farthing.unpriced.reason"
 # Values.
 INFERENCE: Final = frozenset({"chat", "generate_content", "text_completion"})
 """The values of ``gen_ai.operation.name`` that the conventions call inference."""
+FETCH_RESPONSE: Final = "fetch_response"
+"""The operation of fetching a response that was made before."""
 CURRENCY_USD: Final = "USD"
 SOURCE_LOCAL: Final = "local"
 SOURCE_PROVIDER: Final = "provider"

@@ -40,6 +40,13 @@ def _positive(value: object) -> int:
     return number
 
 
+def _switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("1", "true", "0", "false"):
+        raise ValueError("use 1 or 0, true or false")
+    return text in ("1", "true")
+
+
 def _hosts(value: object) -> frozenset[str]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, Collection):
@@ -70,8 +77,8 @@ class Settings:
         "NO_CONTENT",
         _choice(CONTENT_MODES, str.upper),
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
-        "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY` or "
-        "`SPAN_AND_EVENT` (on spans), `EVENT_ONLY` (not on spans).",
+        "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY` or "
+        "`SPAN_AND_EVENT`.",
     )
     gateways: frozenset[str] = _setting(
         frozenset[str](),
@@ -88,9 +95,35 @@ class Settings:
         "How many distinct values a metric label may have; later ones become `other`.",
     )
 
+    include_usage: bool = _setting(
+        False,
+        _switch,
+        "FARTHING_INCLUDE_USAGE",
+        "`1` asks for the usage of every streamed chat or text completion, which OpenAI-compatible "
+        "servers otherwise leave out. The extra chunk that carries it is kept from the application.",
+    )
+    estimate: bool = _setting(
+        False,
+        _switch,
+        "FARTHING_ESTIMATE",
+        "`1` estimates what a stream cost whose usage never came, from the characters that arrived "
+        "and what earlier calls of the same model came to. Its status is `estimated`.",
+    )
+    anthropic_native: str = _setting(
+        "replace",
+        _choice(("replace", "keep"), str.lower),
+        "FARTHING_ANTHROPIC_NATIVE",
+        "What becomes of the span that the `anthropic` client makes of a call by itself: `replace` "
+        "has ours in its place, `keep` has the cost on the client's own.",
+    )
+
     @property
     def content_on_spans(self) -> bool:
         return self.content in ("SPAN_ONLY", "SPAN_AND_EVENT")
+
+    @property
+    def content_in_events(self) -> bool:
+        return self.content in ("EVENT_ONLY", "SPAN_AND_EVENT")
 
 
 VARIABLES: Final[tuple[tuple[str, str, object, str], ...]] = tuple(

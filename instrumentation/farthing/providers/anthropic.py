@@ -9,7 +9,9 @@ from typing import Any, Final
 from opentelemetry.trace import NonRecordingSpan
 
 from farthing import content
-from farthing.call import Answer, Attributes, Endpoint, calling
+from farthing.call import calling
+from farthing.content import Message, Prompt
+from farthing.endpoint import Answer, Attributes, Body, Endpoint
 from farthing.patching import Patch
 from farthing.providers.generated import Library
 from farthing.reading import Field, event_fields, items, read, said, strings
@@ -29,31 +31,36 @@ _FINAL: Final = "final"
 """Set in a folded body by ``message_delta``: before it, the output count is a placeholder."""
 
 
-def _request(body: Mapping[str, Any], with_content: bool) -> Attributes:
+def _request(body: Body) -> Attributes:
     attributes = read(body, _REQUEST)
     if stop := strings(body.get("stop_sequences")):
         attributes[names.REQUEST_STOP_SEQUENCES] = stop
     for given in (fields(body.get("output_config")).get("format"), body.get("output_format")):
         if fields(given).get("type") == "json_schema":
             attributes[names.OUTPUT_TYPE] = "json"
-    if with_content:
-        if system := body.get("system"):
-            attributes[names.SYSTEM_INSTRUCTIONS] = content.dumps(_parts(system))
-        messages = [
-            content.message(fields(message).get("role"), _parts(fields(message).get("content")))
-            for message in items(body.get("messages"))
-        ]
-        if messages:
-            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
 
 
-def _answer(body: Any, with_content: bool) -> Answer:
+def _prompt(body: Body) -> Prompt:
+    messages = [
+        content.message(message.get("role"), _parts(message.get("content")))
+        for message in map(fields, items(body.get("messages")))
+    ]
+    tools = [
+        content.tool_definition(tool.get("type") or "function", tool)
+        for tool in map(fields, items(body.get("tools")))
+    ]
+    return Prompt(messages, _parts(body.get("system")), tools)
+
+
+def _output(body: Any) -> list[Message]:
+    answered = _parts(fields(body).get("content"))
+    return [content.message("assistant", answered)] if answered else []
+
+
+def _answer(body: Any) -> Answer:
     body = fields(body)
     attributes: Attributes = {names.RESPONSE_FINISH_REASONS: [said(body, "stop_reason") or "error"]}
-    if with_content and (answered := body.get("content")):
-        messages = [content.message("assistant", _parts(answered))]
-        attributes[names.OUTPUT_MESSAGES] = content.dumps(messages)
     return Answer(said(body, "id"), said(body, "model"), None, attributes)
 
 
@@ -167,7 +174,7 @@ LIBRARY: Final = Library(
     package="anthropic",
     provider="anthropic",
     endpoints={
-        "/v1/messages": Endpoint("chat", _request, _answer, _usage, _fold),
+        "/v1/messages": Endpoint("chat", _request, _answer, _usage, _fold, _prompt, _output),
     },
     known=_known,
     further=(Patch("anthropic._base_client", "start_api_call_span", _native_opener, _replaceable),),

@@ -7,6 +7,7 @@ one method to wrap; the events of a stream are read by the one iterator inside t
 
 from __future__ import annotations
 
+import copy
 import json
 import weakref
 from collections.abc import Callable, Mapping
@@ -15,14 +16,16 @@ from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-from farthing import streams
-from farthing.call import Call, Endpoint, Request, calling, guarded
+from farthing import raw, streams
+from farthing.call import Call, calling, guarded
+from farthing.endpoint import Body, Endpoint, Request
 from farthing.patching import Patch
 from farthing.reading import said
 from farthing.telemetry import Telemetry, current, log
 from farthing_processor import semconv as names
 from farthing_processor.pricing.hosts import provider_of
 from farthing_processor.readers import fields
+from farthing_processor.settings import Settings
 
 
 class Library(NamedTuple):
@@ -32,7 +35,7 @@ class Library(NamedTuple):
     provider: str
     """Whose API it speaks: the provider of the gateways that the user named."""
     endpoints: Mapping[str, Endpoint]
-    """By path, as the resources give it to ``request``, without the query."""
+    """By path, as the resources give it to ``request``, without the query; ``*`` is one segment."""
     known: Callable[[ModuleType], bool] = lambda _module: True
     """Whether this version of its base client can be instrumented without counting calls twice."""
     further: tuple[Patch, ...] = ()
@@ -48,12 +51,10 @@ class Server(NamedTuple):
 
 def patches(library: Library) -> tuple[Patch, ...]:
     """Everything to wrap in ``library``."""
-    base, streaming, response = (
-        f"{library.package}.{module}" for module in ("_base_client", "_streaming", "_response")
-    )
+    base, streaming = f"{library.package}._base_client", f"{library.package}._streaming"
 
     def request(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = _begin(library, client, args, kwargs)
+        call, args, kwargs = _begin(library, client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
         with call:
@@ -62,7 +63,7 @@ def patches(library: Library) -> tuple[Patch, ...]:
         return result
 
     async def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = _begin(library, client, args, kwargs)
+        call, args, kwargs = _begin(library, client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
         with call:
@@ -78,8 +79,6 @@ def patches(library: Library) -> tuple[Patch, ...]:
         Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
         Patch(streaming, "Stream.close", closing, optional=True),
         Patch(streaming, "AsyncStream.close", closing, optional=True),
-        Patch(response, "APIResponse.close", _closing_raw, optional=True),
-        Patch(response, "AsyncAPIResponse.close", _closing_raw_async, optional=True),
         *library.further,
     )
 
@@ -98,33 +97,104 @@ def closing(wrapped: Any, stream: Any, args: Any, kwargs: Any) -> Any:
         _closed(stream)
 
 
-def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> Call | None:
-    """The call that this request is; None where it is none of ours, or nobody listens."""
+def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> tuple[Call | None, Any, Any]:
+    """The call that this request is, and what to call the client with.
+
+    No call where the request is none of ours, or nobody listens.
+    """
     telemetry = current()
     if telemetry is None:
-        return None
+        return None, args, kwargs
     try:
         options = kwargs["options"] if "options" in kwargs else args[1]
-        path = options.url.partition("?")[0]
-        endpoint = library.endpoints.get(path) or library.endpoints.get(f"/{path}")
-        if endpoint is None or not telemetry.heard() or not is_instrumentation_enabled():
-            return None
+        endpoint, id, url = _endpoint(library, client, options)
+        if (
+            endpoint is None
+            or endpoint.method != options.method.lower()
+            or not telemetry.heard()
+            or not is_instrumentation_enabled()
+        ):
+            return None, args, kwargs
         body = fields(options.json_data)
         if extra := getattr(options, "extra_json", None):
             body = {**body, **extra}
-        server = _server(library, client, telemetry)
+        if id is not None:
+            body = {"id": id, **body}
+        server = _server(library, client, telemetry, url)
         request = Request(
             provider=server.provider,
             model=said(body, "model"),
             server_address=server.address,
             server_port=server.port,
             stream=kwargs.get("stream") is True,
-            attributes=endpoint.request(body, telemetry.settings.content_on_spans),
+            attributes=endpoint.request(body),
         )
-        return Call(telemetry, endpoint, request)
+        call = Call(telemetry, endpoint, request, body)
     except Exception:
         log.debug("A call was not recorded", exc_info=True)
-        return None
+        return None, args, kwargs
+    return call, *_asking(call, telemetry.settings, body, options, args, kwargs)
+
+
+def _endpoint(
+    library: Library, client: Any, options: Any
+) -> tuple[Endpoint | None, str | None, Any]:
+    """What ``options`` ask for, if it is one of ours; the id in its path; its whole URL."""
+    path, endpoints, url = options.url.partition("?")[0], library.endpoints, None
+    if "://" in path:
+        url = client.base_url.join(path)
+        path = url.path.removeprefix(client.base_url.path.rstrip("/"))
+    if not path.startswith("/"):
+        path = f"/{path}"
+    if (found := endpoints.get(path)) is not None:
+        return found, None, url
+    head, _, last = path.rpartition("/")
+    if (found := endpoints.get(f"{head}/*")) is not None:
+        return found, last, url
+    before, _, id = head.rpartition("/")
+    return endpoints.get(f"{before}/*/{last}"), id, url
+
+
+def _asking(
+    call: Call, settings: Settings, body: Body, options: Any, args: Any, kwargs: Any
+) -> tuple[Any, Any]:
+    """The arguments for the client, with what we want to know of its answer.
+
+    What the caller gave is not written to: they may give it again.
+    """
+    try:
+        changed: dict[str, Any] = {}
+        if callable(parser := options.post_parser):
+            # What is refused here was answered all the same, and is billed.
+            def parsed(result: Any) -> Any:
+                call.parsed = result
+                return parser(result)
+
+            changed["post_parser"] = parsed
+        wanted = call.endpoint.usage_request
+        # Not where the application reads the bytes: an event could not be kept from it there.
+        if wanted and settings.include_usage and call.request.stream and not _is_raw(options):
+            asking = wanted.ask(body)
+            if asking is not None:
+                changed["json_data"] = asking
+                call.hidden = wanted.extra
+        if changed:
+            options = copy.copy(options)
+            for name, value in changed.items():
+                setattr(options, name, value)
+            if "options" in kwargs:
+                return args, {**kwargs, "options": options}
+            return (args[0], options, *args[2:]), kwargs
+    except Exception:
+        log.debug("A request was sent as it was", exc_info=True)
+    return args, kwargs
+
+
+def _is_raw(options: Any) -> bool:
+    return _RAW in {name.lower() for name in fields(options.headers)}
+
+
+_RAW: Final = "x-stainless-raw-response"
 
 
 def _returned(call: Call, result: Any) -> None:
@@ -133,7 +203,11 @@ def _returned(call: Call, result: Any) -> None:
         if hasattr(cast(Any, type(result)), "__stream__"):
             streams.watch(result, call)
         elif "http_response" in getattr(result, "__dict__", ()):
-            _returned_raw(call, result)
+            response = result.http_response
+            if response.is_closed and not call.request.stream:
+                call.finish(json.loads(response.content))
+            else:
+                raw.watch(result, call, _returned)
         else:
             call.finish(result)
     except Exception:
@@ -141,58 +215,7 @@ def _returned(call: Call, result: Any) -> None:
         call.finish(None)
 
 
-_raw: Final[weakref.WeakKeyDictionary[Any, Call]] = weakref.WeakKeyDictionary()
-"""The calls whose raw response the application has yet to read."""
-
-
-def _returned_raw(call: Call, raw: Any) -> None:
-    """A raw response: read already, or parsed by the application later, or closed, or dropped."""
-    if raw.http_response.is_closed and not call.request.stream:
-        call.finish(json.loads(raw.http_response.content))
-        return
-    _raw[raw] = call
-    dropped = weakref.finalize(raw, call.abandon, None)
-    # The client's own copy for this request, not the caller's options.
-    options = raw._options
-    parser = options.post_parser
-
-    def parsed(result: Any) -> Any:
-        dropped.detach()
-        _raw.pop(raw_reference(), None)
-        _returned(call, result)
-        return parser(result) if callable(parser) else result
-
-    raw_reference = weakref.ref(raw)
-    options.post_parser = parsed
-
-
 _closed = guarded(streams.close)
-
-
-@guarded
-def _closed_raw(raw: Any) -> None:
-    """The application is done with a raw response, which it may have read without parsing it."""
-    call = _raw.pop(raw, None)
-    if call is None:
-        return
-    try:
-        call.finish(None if call.request.stream else json.loads(raw.http_response.content))
-    except Exception:  # not read, or not JSON
-        call.finish(None)
-
-
-def _closing_raw(wrapped: Any, raw: Any, args: Any, kwargs: Any) -> Any:
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        _closed_raw(raw)
-
-
-async def _closing_raw_async(wrapped: Any, raw: Any, args: Any, kwargs: Any) -> Any:
-    try:
-        return await wrapped(*args, **kwargs)
-    finally:
-        _closed_raw(raw)
 
 
 _servers: Final[weakref.WeakKeyDictionary[Any, tuple[Any, Telemetry, Server]]] = (
@@ -200,19 +223,24 @@ _servers: Final[weakref.WeakKeyDictionary[Any, tuple[Any, Telemetry, Server]]] =
 )
 
 
-def _server(library: Library, client: Any, telemetry: Telemetry) -> Server:
-    """Where ``client`` sends requests, worked out once for as long as its base URL stays."""
+def _server(library: Library, client: Any, telemetry: Telemetry, url: Any) -> Server:
+    """Where ``client`` sends requests: to ``url``, or to its base URL.
+
+    Worked out once for as long as the base URL stays.
+    """
+    if url is not None:
+        return _resolve(library, url, telemetry)
     url = client.base_url
     try:
         known = _servers.get(client)
     except TypeError:  # a subclass that cannot be hashed
-        return _resolve_server(library, url, telemetry)
+        return _resolve(library, url, telemetry)
     if known is None or known[0] is not url or known[1] is not telemetry:
-        known = _servers[client] = url, telemetry, _resolve_server(library, url, telemetry)
+        known = _servers[client] = url, telemetry, _resolve(library, url, telemetry)
     return known[2]
 
 
-def _resolve_server(library: Library, url: Any, telemetry: Telemetry) -> Server:
+def _resolve(library: Library, url: Any, telemetry: Telemetry) -> Server:
     address: str = url.host
     port: int = url.port or (80 if url.scheme == "http" else 443)
     provider = provider_of(address, port)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
-from farthing import content
-from farthing.call import Answer, Attributes, Endpoint
+from farthing.endpoint import Answer, Attributes, Body, Endpoint, UsageRequest, the_caller
 from farthing.patching import Patch
+from farthing.providers import openai_content
 from farthing.providers.generated import Library, closing
-from farthing.providers.openai_content import chat_message, item_message
+from farthing.providers.openai_background import RESPONSES
 from farthing.reading import Field, event_fields, items, read, said, strings
 from farthing_processor import readers
 from farthing_processor import semconv as names
@@ -41,6 +42,7 @@ _RESPONSES: Final[tuple[Field, ...]] = (
     (names.CONVERSATION_ID, ("conversation", "id"), str),
     (names.OUTPUT_TYPE, ("text", "format", "type"), str),
 )
+_FETCH_REQUEST: Final[tuple[Field, ...]] = ((names.RESPONSE_ID, ("id",), str),)
 _EMBEDDINGS: Final[tuple[Field, ...]] = ((names.EMBEDDINGS_DIMENSION_COUNT, ("dimensions",), int),)
 _ANSWER: Final[tuple[Field, ...]] = (
     (names.OPENAI_RESPONSE_SERVICE_TIER, ("service_tier",), str),
@@ -62,35 +64,24 @@ def _common(body: Mapping[str, Any], table: tuple[Field, ...], api: str) -> Attr
     return attributes
 
 
-def _chat_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
+def _chat_request(body: Body) -> Attributes:
     attributes = _common(body, _CHAT, "chat_completions")
     if attributes.get(names.REQUEST_CHOICE_COUNT) == 1:
         del attributes[names.REQUEST_CHOICE_COUNT]
     if stop := strings(body.get("stop")):
         attributes[names.REQUEST_STOP_SEQUENCES] = stop
-    if with_content:
-        messages = [chat_message(fields(message)) for message in items(body.get("messages"))]
-        if messages:
-            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
     return attributes
 
 
-def _responses_request(body: Mapping[str, Any], with_content: bool) -> Attributes:
-    attributes = _common(body, _RESPONSES, "responses")
-    if with_content:
-        if isinstance(instructions := body.get("instructions"), str):
-            attributes[names.SYSTEM_INSTRUCTIONS] = content.dumps([content.text(instructions)])
-        given = body.get("input")
-        if isinstance(given, str):
-            messages = [content.message("user", [content.text(given)])]
-        else:
-            messages = [item_message(fields(item)) for item in items(given)]
-        if messages:
-            attributes[names.INPUT_MESSAGES] = content.dumps(messages)
-    return attributes
+def _responses_request(body: Body) -> Attributes:
+    return _common(body, _RESPONSES, "responses")
 
 
-def _embeddings_request(body: Mapping[str, Any], _with_content: bool) -> Attributes:
+def _fetch_request(body: Body) -> Attributes:
+    return read(body, _FETCH_REQUEST) | {names.OPENAI_API_TYPE: "responses"}
+
+
+def _embeddings_request(body: Body) -> Attributes:
     attributes = read(body, _EMBEDDINGS)
     if encoding := strings(body.get("encoding_format")):
         attributes[names.REQUEST_ENCODING_FORMATS] = encoding
@@ -105,19 +96,16 @@ def _answer(body: Mapping[str, Any], attributes: Attributes, error: str | None =
     return Answer(said(body, "id"), said(body, "model"), error, attributes)
 
 
-def _chat_answer(body: Any, with_content: bool) -> Answer:
+def _chat_answer(body: Any) -> Answer:
     body = fields(body)
     choices = [fields(choice) for choice in items(body.get("choices"))]
     # One position per choice: where no reason came, the choice was cut short.
     reasons = [said(choice, "finish_reason") or "error" for choice in choices]
     attributes: Attributes = {names.RESPONSE_FINISH_REASONS: reasons} if reasons else {}
-    if with_content and choices:
-        messages = [chat_message(fields(choice.get("message"))) for choice in choices]
-        attributes[names.OUTPUT_MESSAGES] = content.dumps(messages)
     return _answer(body, attributes)
 
 
-def _responses_answer(body: Any, with_content: bool) -> Answer:
+def _responses_answer(body: Any) -> Answer:
     body = fields(body)
     output = [fields(item) for item in items(body.get("output"))]
     status, error = body.get("status"), None
@@ -126,9 +114,18 @@ def _responses_answer(body: Any, with_content: bool) -> Answer:
         attributes[names.RESPONSE_FINISH_REASONS] = [_finish_reason(body, status, output)]
     if status == "failed":
         error = said(fields(body.get("error")), "code") or "failed"
-    if with_content and output:
-        attributes[names.OUTPUT_MESSAGES] = content.dumps([item_message(item) for item in output])
     return _answer(body, attributes, error)
+
+
+def _fetch_answer(body: Any) -> Answer:
+    """Of a response that was fetched: that it failed is no failure of fetching it."""
+    answer = _responses_answer(body)
+    status = read(fields(body), ((names.RESPONSE_STATUS, ("status",), str),))
+    return answer._replace(error_type=None, attributes={**answer.attributes, **status})
+
+
+def _compact_answer(body: Any) -> Answer:
+    return _answer(fields(body), {})
 
 
 def _finish_reason(body: Mapping[str, Any], status: object, output: list[Any]) -> str:
@@ -142,7 +139,7 @@ def _finish_reason(body: Mapping[str, Any], status: object, output: list[Any]) -
     return "error"
 
 
-def _embeddings_answer(body: Any, _with_content: bool) -> Answer:
+def _embeddings_answer(body: Any) -> Answer:
     body = fields(body)
     attributes: Attributes = {}
     for item in items(body.get("data"))[:1]:
@@ -214,17 +211,58 @@ def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> Non
         body.update(status="failed", error={"code": event.get("code")})
 
 
+def _ask_usage(body: Body) -> Body | None:
+    options = fields(body.get("stream_options"))
+    if "include_usage" in options:
+        return None
+    return {**body, "stream_options": {**options, "include_usage": True}}
+
+
+def _is_usage_only(event: Any) -> bool:
+    chunk = event_fields(event)
+    return not chunk.get("choices") and chunk.get("usage") is not None
+
+
+_USAGE: Final = UsageRequest(_ask_usage, _is_usage_only)
+"""The last chunk has the usage and an empty array of choices, the others have a null ``usage``
+(https://platform.openai.com/docs/api-reference/chat/create, ``stream_options``)."""
+
+_RESPONSE: Final = Endpoint(
+    "chat",
+    _responses_request,
+    _responses_answer,
+    readers.openai_responses,
+    _fold_response,
+    openai_content.responses_prompt,
+    openai_content.responses_output,
+    RESPONSES.created,
+)
+_FETCH: Final = replace(
+    _RESPONSE,
+    operation=names.FETCH_RESPONSE,
+    request=_fetch_request,
+    answer=_fetch_answer,
+    payer=RESPONSES.fetched,
+    method="get",
+)
+
 ENDPOINTS: Final = {
-    "/chat/completions": Endpoint("chat", _chat_request, _chat_answer, _chat_usage, _fold_chat),
-    "/responses": Endpoint(
-        "chat", _responses_request, _responses_answer, readers.openai_responses, _fold_response
-    ),
-    "/embeddings": Endpoint(
-        "embeddings",
-        _embeddings_request,
-        _embeddings_answer,
-        readers.openai_chat,
+    "/chat/completions": Endpoint(
+        "chat",
+        _chat_request,
+        _chat_answer,
+        _chat_usage,
         _fold_chat,
+        openai_content.chat_prompt,
+        openai_content.chat_output,
+        usage_request=_USAGE,
+    ),
+    "/responses": _RESPONSE,
+    "/responses/*": _FETCH,
+    "/responses/*/cancel": replace(_FETCH, method="post"),
+    "/responses/compact": replace(_RESPONSE, answer=_compact_answer, payer=the_caller),
+    "/embeddings": Endpoint(
+        "embeddings", _embeddings_request, _embeddings_answer, readers.openai_chat
     ),
 }
 

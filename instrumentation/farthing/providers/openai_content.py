@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from farthing import content
+from farthing.content import Message, Prompt
+from farthing.endpoint import Body
 from farthing.reading import items
 from farthing_processor.readers import fields
 
 
-def chat_message(message: Mapping[str, Any]) -> content.Message:
+def chat_message(message: Mapping[str, Any]) -> Message:
     given = message.get("content")
     role = message.get("role") or "assistant"
     if role == "tool":
@@ -53,7 +55,7 @@ def _part(part: Mapping[str, Any]) -> content.Part:
     return content.other(kind)
 
 
-def item_message(item: Mapping[str, Any]) -> content.Message:
+def item_message(item: Mapping[str, Any]) -> Message:
     """One input or output item of the Responses API."""
     kind, role = item.get("type"), item.get("role")
     if kind == "function_call":
@@ -71,3 +73,37 @@ def item_message(item: Mapping[str, Any]) -> content.Message:
             return content.message(role or "user", [content.text(given)])
         return content.message(role or "user", [_part(fields(part)) for part in items(given)])
     return content.message(role or "assistant", [content.other(kind)])
+
+
+def chat_prompt(body: Body) -> Prompt:
+    messages = [chat_message(fields(message)) for message in items(body.get("messages"))]
+    return Prompt(messages, tools=_tools(body))
+
+
+def chat_output(body: Any) -> list[Message]:
+    choices = [fields(choice) for choice in items(fields(body).get("choices"))]
+    return [chat_message(fields(choice.get("message"))) for choice in choices]
+
+
+def responses_prompt(body: Body) -> Prompt:
+    instructions, given = body.get("instructions"), body.get("input")
+    system = [content.text(instructions)] if isinstance(instructions, str) else []
+    if isinstance(given, str):
+        messages = [content.message("user", [content.text(given)])]
+    else:
+        messages = [item_message(fields(item)) for item in items(given)]
+    return Prompt(messages, system, _tools(body))
+
+
+def responses_output(body: Any) -> list[Message]:
+    return [item_message(fields(item)) for item in items(fields(body).get("output"))]
+
+
+def _tools(body: Body) -> list[dict[str, Any]]:
+    return [_tool(fields(tool)) for tool in items(body.get("tools"))]
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Chat completions keep what a function is in a field of that name, responses do not."""
+    kind = tool.get("type")
+    return content.tool_definition(kind, fields(tool.get(str(kind))) or tool)
