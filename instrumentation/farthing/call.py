@@ -14,15 +14,17 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from farthing import span_attributes
+from farthing import estimating, span_attributes
 from farthing.content import Prompt
 from farthing.endpoint import Answer, Attributes, Body, Endpoint, Request
+from farthing.estimating import Estimate
 from farthing.telemetry import Telemetry, log
 from farthing_processor import attribution
 from farthing_processor import semconv as names
 from farthing_processor.assessment import NOTHING, assess
 from farthing_processor.facts import Facts
 from farthing_processor.recording import Entry, before_collection
+from farthing_processor.usage import Usage
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -109,10 +111,12 @@ class Call:
 
     @property
     def with_content(self) -> bool:
-        """Whether anyone wants to know what was asked and answered."""
+        """Whether anyone wants to know what was asked and answered, or how long it was."""
         settings = self._telemetry.settings
-        return settings.content_in_events or (
-            settings.content_on_spans and self.span.is_recording()
+        return (
+            settings.content_in_events
+            or settings.estimate
+            or (settings.content_on_spans and self.span.is_recording())
         )
 
     def __enter__(self) -> None:
@@ -182,6 +186,9 @@ class Call:
             answer = _read(endpoint.answer, body) or _NO_ANSWER
             payer = endpoint.payer(body, self._who)
             usage = _read(endpoint.usage, body) if payer is not None else None
+        estimate = None
+        if payer is not None and self._telemetry.settings.estimate:
+            estimate = self._estimate(body, answer, usage)
         facts = Facts(
             provider=request.provider,
             request_model=request.model,
@@ -196,6 +203,7 @@ class Call:
             attempts=self.attempts,
             scope=names.SCOPE,
             response_id=answer.id,
+            estimate=estimate and estimate.usage,
             output_seen=self._first_chunk_s is not None,
         )
         who = payer or self._who
@@ -210,6 +218,10 @@ class Call:
                 attributes[names.RESPONSE_MODEL] = answer.model
             if usage is not None:
                 span_attributes.add_usage(attributes, usage.billed())
+            if estimate is not None:
+                attributes[names.ESTIMATED_OUTPUT] = estimate.output_tokens
+                if estimate.input_tokens is not None:
+                    attributes[names.ESTIMATED_INPUT] = estimate.input_tokens
             if self._first_chunk_s is not None:
                 attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
             if self.attempts > 1:
@@ -219,10 +231,22 @@ class Call:
                 # Without a description: a provider's message can quote the prompt or the key.
                 self.span.set_status(Status(StatusCode.ERROR))
             self.span.set_attributes(attributes)
-            if self._prompt is not None:
+            if self._prompt is not None and self._telemetry.settings.content != "NO_CONTENT":
                 self._report_content(self._prompt, body, attributes)
         entry = Entry(facts, who, assessment, self._first_chunk_s, self._context)
         self._telemetry.recorder.record(entry)
+
+    def _estimate(self, body: object, answer: Answer, usage: Usage | None) -> Estimate | None:
+        """What the call may have come to, if its usage never came; else learn from what it did."""
+        model = answer.model or self.request.model
+        output = _read(self.endpoint.output, body) if body is not None else None
+        if not model or not output:
+            return None
+        known = self.request.provider, model, estimating.asked(self._prompt)
+        written = estimating.said(output)
+        if usage is not None and usage.complete:
+            return estimating.RATIOS.learn(*known, written, usage)
+        return estimating.RATIOS.estimate(*known, written, usage)
 
     @guarded
     def _report_content(self, prompt: Prompt, body: object, attributes: Attributes) -> None:

@@ -52,6 +52,8 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
         return NOTHING
     model = facts.response_model or facts.request_model
     due = payable(usage, facts.operation, facts.server_address)
+    if due is None and facts.estimate is not None:
+        due = _whole(facts.estimate, facts.operation, facts.server_address)
     priced = price(due, provider=facts.provider, model=model, at_ns=facts.start_ns)
     attributes: dict[str, AttributeValue] = {names.COST_STATUS: priced.status}
     cost = priced.usd
@@ -77,8 +79,11 @@ def payable(usage: Usage | None, operation: str, server_address: str | None) -> 
     other half. A cost that the provider reported needs no totals. Where ``server_address`` keeps
     inference in a region, that is the usage's geography unless it names one.
     """
-    if usage is None or not usage.complete:
-        return None
+    return _whole(usage, operation, server_address) if usage and usage.complete else None
+
+
+def _whole(usage: Usage, operation: str, server_address: str | None) -> Usage | None:
+    """``usage`` where it was served, if it has what an amount must be made of."""
     if not usage.geo and (geo := residency_of(server_address)):
         usage = usage._replace(geo=geo)
     if operation not in INFERENCE or usage.reported_cost is not None:

@@ -33,5 +33,7 @@ class Facts(NamedTuple):
     scope: str = ""
     """The instrumentation scope that observed the call."""
     response_id: str | None = None
+    estimate: Usage | None = None
+    """What the call may have come to where the counts never came; never reported as usage."""
     output_seen: bool = False
     """Whether any output arrived before the end: a call that failed after that may be billed."""
