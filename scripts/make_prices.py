@@ -43,6 +43,10 @@ SOURCE = "genai-prices"
 # says so, and OpenAI's moderation (https://platform.openai.com/docs/guides/moderation).
 FREE = {("openai", "moderation")}
 
+# Groq bills at least ten seconds of a request (`ModelInfo.calc_price` of genai-prices), which the
+# format cannot say: without a price these are unpriced, and never too cheap.
+UNSAYABLE = {("groq", "whisper-large-v3"), ("groq", "whisper-large-v3-turbo")}
+
 
 def rate(value: Any) -> Any:
     if isinstance(value, Decimal):
@@ -51,7 +55,11 @@ def rate(value: Any) -> Any:
 
 
 def rates(price: Any) -> dict[str, Any]:
-    return {key: rate(value) for key, value in sorted(vars(price).items()) if value is not None}
+    prices = {key: rate(value) for key, value in sorted(vars(price).items()) if value is not None}
+    # genai-prices asks for both where audio goes in only; alone it is of whole conversations.
+    if prices.get("audio_hours") == prices.get("input_audio_hours"):
+        prices.pop("audio_hours", None)
+    return prices
 
 
 def when(constraint: Any) -> dict[str, Any] | None:
@@ -103,6 +111,9 @@ def model_line(provider_id: str, model: Any) -> dict[str, Any]:
         line["names"] = sorted(names)
     if others:
         line["match"] = others
+    if (provider_id, model.id) in UNSAYABLE:
+        line["prices"] = [[None, {}]]
+        return line
     line["prices"] = [[when(price.constraint), rates(price.prices)] for price in prices]
     if model.price_variants:
         line["variants"] = [

@@ -37,6 +37,13 @@ class Assessment(NamedTuple):
     """Why there is no amount, in one word of a fixed list; None where there is one."""
 
 
+PRICED_AS_ASKED: Final = frozenset({"aws.bedrock"})
+"""Providers whose prices differ by the name that is asked for. Bedrock's ``us.`` and ``global.``
+are the same model to whoever answers, and 10% apart from Claude 4.5 on
+(https://platform.claude.com/docs/en/about-claude/pricing). A name without its model, as the ARN of
+an application inference profile or of provisioned throughput, then has no price: what answers does
+not say how it is billed."""
+
 NOTHING: Final = Assessment(None, None, {}, (), {})
 """A call that failed before it could cost anything: no status, and not counted as unpriced."""
 
@@ -45,12 +52,15 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
     """Price a call. Never raises for any facts; pure but for the compiled-price cache.
 
     The model is the one that answered, else the one that was asked for: an alias, a deployment or a
-    router is asked, a model with a price answers.
+    router is asked, a model with a price answers. Not so where the request decides the price
+    (`PRICED_AS_ASKED`): there it is the one that was asked for, else the one that answered.
     """
     usage = facts.usage
     if facts.error_type is not None and usage is None and not facts.output_seen:
         return NOTHING
     model = facts.response_model or facts.request_model
+    if facts.provider in PRICED_AS_ASKED:
+        model = facts.request_model or model
     due = payable(usage, facts.operation, facts.server_address)
     if due is None and facts.estimate is not None:
         due = _whole(facts.estimate, facts.operation, facts.server_address)
@@ -76,8 +86,9 @@ def payable(usage: Usage | None, operation: str, server_address: str | None) -> 
 
     It must be final, and for inference (``operation`` is a ``gen_ai.operation.name``) have both
     totals: half the counts are worth showing, not worth an amount, which would be wrong by the
-    other half. A cost that the provider reported needs no totals. Where ``server_address`` keeps
-    inference in a region, that is the usage's geography unless it names one.
+    other half. A cost that the provider reported needs no totals, and neither does what is billed
+    by the second or by the character. Where ``server_address`` keeps inference in a region, that is
+    the usage's geography unless it names one.
     """
     return _whole(usage, operation, server_address) if usage and usage.complete else None
 
@@ -88,4 +99,7 @@ def _whole(usage: Usage, operation: str, server_address: str | None) -> Usage | 
         usage = usage._replace(geo=geo)
     if operation not in INFERENCE or usage.reported_cost is not None:
         return usage
-    return None if usage.input_tokens is None or usage.output_tokens is None else usage
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        return usage
+    by_other = usage.input_audio_seconds is not None or usage.input_characters
+    return usage if by_other else None

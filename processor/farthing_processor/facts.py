@@ -25,7 +25,8 @@ class Facts(NamedTuple):
     """None when the provider said nothing of usage."""
     start_ns: int = 0
     """When the call began, nanoseconds since the epoch: prices are those of this moment."""
-    duration_s: float = 0.0
+    duration_s: float | None = 0.0
+    """None where it says nothing, as of the result of a batch: it is not recorded then."""
     stream: bool = False
     error_type: str | None = None
     attempts: int = 1

@@ -113,10 +113,11 @@ class Recorder:
             if record is not None:
                 record(value, values, context)
 
-        if inference:
-            put(catalogue.INFERENCE_DURATION, facts.duration_s, failed)
-        if not inference or self._operation_duration_for_inference:
-            put(catalogue.OPERATION_DURATION, facts.duration_s, failed)
+        if facts.duration_s is not None:
+            if inference:
+                put(catalogue.INFERENCE_DURATION, facts.duration_s, failed)
+            if not inference or self._operation_duration_for_inference:
+                put(catalogue.OPERATION_DURATION, facts.duration_s, failed)
         if first_chunk_s is not None:
             put(catalogue.TIME_TO_FIRST_CHUNK, first_chunk_s)
             if inference:

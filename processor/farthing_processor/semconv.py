@@ -98,6 +98,8 @@ TASK_TYPE: Final = "farthing.task.type"
 TAG_PREFIX: Final = "farthing.tag."
 
 RETRIES: Final = "farthing.retries"
+BATCH: Final = "farthing.batch"
+"""True for a result of a batch: its span begins and ends when it is recorded."""
 ESTIMATED_INPUT: Final = "farthing.estimated.input_tokens"
 ESTIMATED_OUTPUT: Final = "farthing.estimated.output_tokens"
 

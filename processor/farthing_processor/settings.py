@@ -40,6 +40,24 @@ def _positive(value: object) -> int:
     return number
 
 
+def _content_limit(value: object) -> int | None:
+    if str(value).strip().lower() == "none":
+        return None
+    try:
+        number = int(str(value).strip())
+    except ValueError:
+        number = 0
+    if number < 1000:
+        raise ValueError("use a whole number of at least 1000, or none")
+    return number
+
+
+def _function(value: object) -> object:
+    """A function, or the name of one. Whatever it is, it is kept: without the redaction that was
+    asked for nothing may be recorded, so this is no setting to ignore."""
+    return value if callable(value) else str(value).strip()
+
+
 def _switch(value: object) -> bool:
     text = str(value).strip().lower()
     if text not in ("1", "true", "0", "false"):
@@ -80,6 +98,22 @@ class Settings:
         "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY` or "
         "`SPAN_AND_EVENT`.",
     )
+    content_limit: int | None = _setting(
+        65_536,
+        _content_limit,
+        "FARTHING_CONTENT_LIMIT",
+        "Characters of JSON in each attribute that holds prompts or answers; `none` sets no limit. "
+        "Above it the longest texts are cut, then the oldest messages left out: it stays JSON, "
+        "and says what is missing.",
+    )
+    redact: Callable[[str], str | None] | str | None = _setting(
+        None,
+        _function,
+        "FARTHING_REDACT",
+        "A function that is given each text of a prompt or answer and gives back what may be "
+        "recorded, or None for nothing: in code itself, elsewhere as `package.module:function`. "
+        "What it fails on is left out; where it cannot be imported, no content is recorded.",
+    )
     gateways: frozenset[str] = _setting(
         frozenset[str](),
         _hosts,
@@ -100,7 +134,7 @@ class Settings:
         _switch,
         "FARTHING_INCLUDE_USAGE",
         "`1` asks for the usage of every streamed chat or text completion, which OpenAI-compatible "
-        "servers otherwise leave out. The extra chunk that carries it is kept from the application.",
+        "servers otherwise leave out. The chunk that carries it is kept from the application.",
     )
     estimate: bool = _setting(
         False,

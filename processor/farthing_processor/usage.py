@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 
 class Usage(NamedTuple):
@@ -43,6 +43,11 @@ class Usage(NamedTuple):
     """Billable web searches (requests, not results)."""
     file_searches: int = 0
     """Billable searches of hosted files."""
+    input_characters: int = 0
+    """Text to be spoken, by the character; billed by models whose price is by the character."""
+
+    input_audio_seconds: Decimal | None = None
+    """Audio listened to, where the provider reports it by duration and not in tokens."""
 
     tier: str = ""
     """The service tier that served the call (``flex``, ``priority`` …); empty is the standard."""
@@ -76,7 +81,9 @@ class Usage(NamedTuple):
         return total
 
 
-COUNTS = tuple(name for name in Usage._fields if name.endswith(("_tokens", "_searches")))
+COUNTS = tuple(
+    name for name in Usage._fields if name.endswith(("_tokens", "_searches", "_characters"))
+)
 """The fields of `Usage` that are counts: its first ones."""
 
 MAX_COUNT = 10**12
@@ -86,6 +93,16 @@ MAX_COUNT = 10**12
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand"})
 """Service tiers that are the standard one under another name: OpenAI serves as ``default`` and may
 echo the requested ``auto``, Anthropic says ``standard``, Groq ``on_demand``."""
+
+
+def reports(usage: Usage) -> bool:
+    """Whether ``usage`` says anything at all of what was consumed, if only that it was nothing."""
+    return not (
+        usage.input_tokens is None
+        and usage.output_tokens is None
+        and usage.input_audio_seconds is None
+        and not (usage.web_searches or usage.file_searches or usage.input_characters)
+    )
 
 
 def checked(usage: Usage) -> Usage:
@@ -100,10 +117,26 @@ def checked(usage: Usage) -> Usage:
         if not (type(count) is int and 0 <= count <= MAX_COUNT)
         and not (count is None and _NOT_REPORTED[name] is None)
     }
+    if usage.input_audio_seconds is not None and not is_duration(usage.input_audio_seconds):
+        invalid["input_audio_seconds"] = None
     if invalid:
         problem = joined(usage.problem, *(f"invalid {name}" for name in invalid))
         usage = usage._replace(**invalid, problem=problem)
     return fitted(usage)
+
+
+def is_duration(value: object) -> TypeGuard[Decimal]:
+    """Whether it can be a duration: a finite decimal that is not negative nor absurd."""
+    if type(value) is not Decimal:
+        return False
+    _, digits, exponent = value.as_tuple()
+    # The shape comes first: arithmetic on 1E-999999 would not end.
+    return (
+        isinstance(exponent, int)
+        and -30 <= exponent <= 12
+        and len(digits) <= 36
+        and 0 <= value <= MAX_COUNT
+    )
 
 
 def fitted(usage: Usage) -> Usage:

@@ -43,4 +43,4 @@ def test_the_command_prints_the_same_costs() -> None:
 
 
 def test_all_cases_are_there() -> None:
-    assert len(CASES) == 19
+    assert len(CASES) == 22

@@ -24,8 +24,11 @@ from farthing_processor.semconv import PROVIDER_OTHER
         ("bedrock-runtime.us-east-1.amazonaws.com", "aws.bedrock"),
         ("vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", "aws.bedrock"),
         ("bedrock-mantle.us-east-1.api.aws", "aws.bedrock"),
+        ("aws-external-anthropic.us-west-2.api.aws", "anthropic"),
+        ("aws-external-anthropic.api.aws.evil.example", PROVIDER_OTHER),
         ("us-east5-aiplatform.googleapis.com", "gcp.vertex_ai"),
         ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("aiplatform.us.rep.googleapis.com", "gcp.vertex_ai"),
         ("generativelanguage.googleapis.com", "gcp.gemini"),
         ("openrouter.ai", "openrouter"),
         ("api.x.ai", "x_ai"),
@@ -56,6 +59,10 @@ def test_another_port_is_another_server() -> None:
 def test_residency() -> None:
     assert residency_of("EU.api.openai.com") == "eu"
     assert residency_of("api.openai.com") == residency_of(None) == ""
+    assert residency_of("US-East5-aiplatform.googleapis.com.") == "us-east5"
+    assert residency_of("aiplatform.eu.rep.googleapis.com") == "eu"
+    assert residency_of("aiplatform.googleapis.com") == ""
+    assert residency_of("us-east5-aiplatform.googleapis.com.evil.example") == ""
 
 
 def test_every_host_but_one_has_prices() -> None:

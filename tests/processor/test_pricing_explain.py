@@ -92,7 +92,7 @@ def test_a_tiny_cost_has_no_exponent() -> None:
         ({"response.service_tier": "flex"}, "0.001125", "priced"),
         ({"processing": "batch"}, "0.001125", "priced"),
         ({"server.address": "api.openai.com"}, "0.00225", "priced"),
-        ({"server.address": "eu.api.openai.com"}, "0.00225", "partial"),
+        ({"server.address": "eu.api.openai.com"}, "0.00225", "priced"),
         ({"server.address": "acme.services.ai.azure.com"}, "0.00225", "priced"),
         ({"server.address": "gateway.internal"}, "0.00225", "priced"),
         ({"response.tool_usage.web_search.num_requests": 2}, "0.02225", "priced"),
@@ -286,7 +286,7 @@ def test_the_moment_defaults_to_now() -> None:
         (json.dumps([CALL | {"model": 5}]), "Object 1: model is missing"),
         (
             json.dumps(CALL | {"api": "telepathy"}),
-            "api 'telepathy' is not known; give one of batch",
+            "api 'telepathy' is not known; give one of audio.speech",
         ),
         (json.dumps(CALL | {"usage": [1]}), "usage must be the usage object"),
         (json.dumps(CALL | {"context": 5}), "context must be an object"),

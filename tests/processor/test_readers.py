@@ -310,6 +310,7 @@ reasoning_tokens cache_read_input_tokens cache_creation_input_tokens cache_creat
 ephemeral_1h_input_tokens ephemeral_5m_input_tokens server_tool_use web_search_requests
 service_tier speed inference_geo iterations type model tool_usage web_search num_requests
 image_gen output action tools svg_usage fallback_credit status cached_tokens_details
+seconds input input_token_details data results
 """.split()  # noqa: SIM905
 BODIES = st.recursive(
     JSON

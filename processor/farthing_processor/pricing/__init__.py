@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
+from math import lcm
 from typing import Any, Final, NamedTuple
 
 from farthing_processor.pricing.bill import CLASSES, bill
 from farthing_processor.pricing.card import Card
 from farthing_processor.pricing.cards import CARDS
 from farthing_processor.pricing.pack import shipped
-from farthing_processor.usage import MAX_COUNT, Usage, checked, joined
+from farthing_processor.usage import MAX_COUNT, Usage, checked, joined, reports
 
 __all__ = ["CLASSES", "Priced", "price", "prices_age_s", "prices_version"]
 
@@ -57,7 +58,7 @@ class Priced(NamedTuple):
     units: tuple[int, ...] = (0,) * len(CLASSES)
     """The exact amount of each of `CLASSES`, in ``1 / per_usd`` dollars."""
     per_usd: int = 1
-    """A power of ten."""
+    """A power of ten; where seconds are billed by the hour, a multiple of one."""
 
     @property
     def classes(self) -> Mapping[str, float]:
@@ -66,7 +67,10 @@ class Priced(NamedTuple):
         return {CLASSES[n]: amount / per_usd for n, amount in enumerate(self.units) if amount}
 
     def exact(self) -> Decimal | None:
-        """The exact amount, without trailing zeros or exponent: ``Decimal('0.005615')``."""
+        """The exact amount, without trailing zeros or exponent: ``Decimal('0.005615')``.
+
+        An amount with no end, as some of seconds billed by the hour, has `DIGITS` digits.
+        """
         return None if self.usd is None else decimal(self.total, self.per_usd)
 
     def exact_classes(self) -> Mapping[str, Decimal]:
@@ -93,8 +97,8 @@ def price(usage: Usage | None, *, provider: str, model: str | None, at_ns: int) 
     # By far the most calls are text alone with known rates: one unpacking, no line by line.
     (
         inp, out, read, write, write_1h, write_12h, _, audio, image, read_audio, read_image,
-        out_audio, out_image, searches, files, tier, batch, speed, geo, reported, also, complete,
-        problem,
+        out_audio, out_image, searches, files, characters, seconds,
+        tier, batch, speed, geo, reported, also, complete, problem,
     ) = usage  # fmt: skip
     key = (provider, model, tier, batch, speed, geo)
     card = CARDS.recent.get(key)
@@ -120,6 +124,8 @@ def price(usage: Usage | None, *, provider: str, model: str | None, at_ns: int) 
         or out_audio
         or out_image
         or files
+        or characters
+        or seconds is not None
         or also
         or problem
         or not complete
@@ -163,12 +169,13 @@ def prices_age_s() -> float:
     return time.time() - shipped().released_s
 
 
+DIGITS: Final = 60
+"""More than any amount has that ends."""
+
+
 def decimal(units: int, per_usd: int) -> Decimal:
-    """``units / per_usd`` exactly, in the fewest digits; ``per_usd`` is a power of ten."""
-    while per_usd > 1 and units % 10 == 0:
-        units //= 10
-        per_usd //= 10
-    return Decimal((0, tuple(map(int, str(units))), 1 - len(str(per_usd))))
+    """``units / per_usd`` in the fewest digits; exactly, if that takes no more than `DIGITS`."""
+    return Context(prec=DIGITS).divide(Decimal(units), Decimal(per_usd))
 
 
 def _carefully(usage: Usage, card: Card, provider: str, model: str | None, at_ns: int) -> Priced:
@@ -200,24 +207,25 @@ def _reported(usage: Usage, cost: Decimal) -> Priced | None:
 
 def _alone(usage: Usage, card: Card) -> Priced:
     """A usage whose parts fit, without the requests beside it."""
-    searches = usage.web_searches or usage.file_searches
-    if usage.input_tokens is None and usage.output_tokens is None and not searches:
+    if not (reports(usage) or card.free):
         return _MISSING._replace(problem=usage.problem)
     match, prices = card.match, card.prices
     if card.unpriced:
         return Priced("unpriced", None, match, prices, card.problem, card.unpriced)
     lines, unknown = bill(usage, card)
+    if not lines and unknown:
+        return _MISSING._replace(problem=joined(usage.problem, *unknown))
     if lines and all(line.rate is None for line in lines):
         return Priced("unpriced", None, match, prices, joined(*unknown), "no_price")
     partial = joined(card.problem, *unknown)
     status = _status(usage.problem, partial, usage.complete, "free" if card.free else "priced")
-    units = tuple(
-        sum(line.amount for line in lines if line.part_of == part_of) for part_of in CLASSES
-    )
+    amounts = [sum(line.amount for line in lines if line.part_of == part_of) for part_of in CLASSES]
+    parts = lcm(*(amount.denominator for amount in amounts))
+    per_usd = card.per_usd * parts
+    units = tuple(int(amount * parts) for amount in amounts)
     total = sum(units)
     problem = joined(usage.problem, partial)
-    usd = total / card.per_usd
-    return Priced(status, usd, match, prices, problem, None, total, units, card.per_usd)
+    return Priced(status, total / per_usd, match, prices, problem, None, total, units, per_usd)
 
 
 def _together(own: Priced, beside: list[tuple[str, Priced]], prices: str) -> Priced:
@@ -233,7 +241,7 @@ def _together(own: Priced, beside: list[tuple[str, Priced]], prices: str) -> Pri
         "estimated" not in statuses,
         "free" if statuses == {"free"} else "priced",
     )
-    per_usd = max(part.per_usd for part in known)
+    per_usd = lcm(*(part.per_usd for part in known))
     units = tuple(
         sum(part.units[position] * (per_usd // part.per_usd) for part in known)
         for position in range(len(CLASSES))

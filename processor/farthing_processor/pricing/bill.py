@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from farthing_processor.pricing.card import Card, Rates
@@ -12,6 +14,7 @@ CLASSES: Final = COST_CLASSES
 """The classes that a cost is reported by. Every modality is in its class; fees for searches and for
 a request are `TOOLS`."""
 INPUT, CACHE_READ, CACHE_WRITE, OUTPUT, TOOLS = CLASSES
+HOUR: Final = 3600
 
 
 class Line(NamedTuple):
@@ -20,14 +23,19 @@ class Line(NamedTuple):
     part_of: str
     """One of `CLASSES`."""
     what: str
-    quantity: int
+    quantity: int | Decimal
     rate: int | None
-    """In ``1 / Card.per_usd`` dollars each; None where it is not known."""
+    """In ``1 / Card.per_usd`` dollars; None where it is not known."""
+    per: int = 1
+    """How many the rate is for; more than one only of a decimal quantity."""
 
     @property
-    def amount(self) -> int:
+    def amount(self) -> int | Fraction:
         """In ``1 / Card.per_usd`` dollars; 0 where the rate is not known."""
-        return self.quantity * (self.rate or 0)
+        quantity = self.quantity
+        if isinstance(quantity, Decimal):
+            quantity = Fraction(quantity) / self.per
+        return quantity * (self.rate or 0)
 
 
 class Bill(NamedTuple):
@@ -43,11 +51,18 @@ def bill(usage: Usage, card: Card) -> Bill:
     """Every line of something, for a usage whose parts fit (`checked`) and a card with rates."""
     rates = card.rates(usage.input_tokens or 0)
     lines = tuple(Line(*row) for row in _rows(usage, rates) if row[2])
+    if usage.input_audio_seconds:
+        hour = rates.input_audio_hour
+        lines += (Line(INPUT, "audio seconds", usage.input_audio_seconds, hour, HOUR),)
     unknown = [f"no rate for {line.what}" for line in lines if line.rate is None]
     if usage.input_tokens is None and rates.input:
         unknown.append("input tokens not reported")
     if usage.output_tokens is None and rates.output:
         unknown.append("output tokens not reported")
+    if usage.input_audio_seconds is None and rates.input_audio_hour:
+        unknown.append("audio seconds not reported")
+    if not usage.input_characters and rates.input_character:
+        unknown.append("characters not reported")
     # The modality of cached tokens matters where it has a rate of its own.
     split_audio = rates.input_audio != rates.input and usage.input_audio_tokens
     split_image = rates.input_image != rates.input and usage.input_image_tokens
@@ -73,6 +88,8 @@ def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None],
     image = min(usage.input_image_tokens - read_image, fresh - audio)
     out_audio, out_image = usage.output_audio_tokens, usage.output_image_tokens
     text_out = (usage.output_tokens or 0) - out_audio - out_image
+    # They are counted in a request: of a model that is billed otherwise they say nothing.
+    characters = 0 if rates.input_character is None else usage.input_characters
     reasoning = 0
     if rates.reasoning is not None:
         reasoning = min(usage.reasoning_tokens or 0, text_out)
@@ -80,6 +97,7 @@ def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None],
         (INPUT, "input", fresh - audio - image, rates.input),
         (INPUT, "audio input", audio, rates.input_audio),
         (INPUT, "image input", image, rates.input_image),
+        (INPUT, "characters", characters, rates.input_character),
         (
             CACHE_READ,
             "cache read",

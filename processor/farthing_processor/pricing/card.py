@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from farthing_processor.pricing.names import Match
 from farthing_processor.pricing.pack import Prices, Rate, When
+from farthing_processor.pricing.uplifts import uplift
 from farthing_processor.usage import STANDARD_TIERS, joined
 
 DAY_NS: Final = 86_400 * 10**9
@@ -50,7 +52,7 @@ class Setting(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Integers of ``1 / per_usd`` dollars for one token, search or request; None is not known.
+    """Integers of ``1 / per_usd`` dollars for one of each, or an hour of it; None is not known.
 
     Where a rate may stand in for one that is absent:
 
@@ -73,6 +75,8 @@ class Rates(NamedTuple):
     cache_write_12h: int | None
     input_audio: int | None
     input_image: int | None
+    input_audio_hour: int | None
+    input_character: int | None
     cache_read_audio: int | None
     cache_read_image: int | None
     output_audio: int | None
@@ -92,6 +96,8 @@ PRICE_KEYS: Final[Mapping[str, str]] = {
     "cache_write_12h": "cache_write_12h_mtok",
     "input_audio": "input_audio_mtok",
     "input_image": "input_image_mtok",
+    "input_audio_hour": "input_audio_hours",
+    "input_character": "input_mchars",
     "cache_read_audio": "cache_audio_read_mtok",
     "cache_read_image": "cache_image_read_mtok",
     "output_audio": "output_audio_mtok",
@@ -103,7 +109,7 @@ PRICE_KEYS: Final[Mapping[str, str]] = {
 }
 """The pack's key of each rate."""
 
-_PER = {"mtok": 6, "kcount": 3}
+_PER = {"mtok": 6, "mchars": 6, "kcount": 3, "hours": 0}
 """Powers of ten that the units of a key stand for."""
 
 
@@ -143,13 +149,15 @@ def unpriced(reason: str, match: str = "", model: str = "") -> Card:
     return Card(-EVER, EVER, match=match, model=model, unpriced=reason)
 
 
-def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
+def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Card:
     """The card of a model at a moment.
 
-    ``own`` is False for a model of a provider that the called one resells: its price variants are
-    not for sale there (genai-prices' rule), so that no setting but the standard has rates.
+    ``called`` is the pack's provider that serves it. Of a model that it resells for another, the
+    price variants are not for sale there (genai-prices' rule), so that no tier but the standard has
+    rates.
     """
     model = match.model
+    own = model.provider == called
     name = f"{model.provider}/{model.id}"
     variants = model.variants if own else ()
     whens = [when for when, _ in model.prices] + [when for _, _, when, _ in variants]
@@ -167,16 +175,24 @@ def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
             covered[axis] = value
             overrides = {**rates, **overrides}
     prices |= overrides
+    times = uplift(called, model.id, axes["geo"]) if "geo" in axes else None
+    if times is not None:
+        covered["geo"] = axes["geo"]
+        prices = {
+            key: rate if key.endswith("_kcount") else _times(rate, times)
+            for key, rate in prices.items()
+        }
     unknown = [f"no rate for {axis} {value}" for axis, value in axes.items() if axis not in covered]
     if len(covered) > 1:
         unknown.append(f"no rate for {' with '.join(covered.values())}")
     if unread := sorted(prices.keys() - set(PRICE_KEYS.values())):
         unknown.append(f"usage does not report {', '.join(unread)}")
 
-    if model.free:
-        prices |= dict.fromkeys(_TOKEN_KEYS, "0")
+    if model.free and own:
+        unknown.clear()
+        prices |= dict.fromkeys(_USE_KEYS, "0")
     prices = {key: rate for key, rate in prices.items() if key not in unread}
-    if prices.keys().isdisjoint(_TOKEN_KEYS):
+    if prices.keys().isdisjoint(_USE_KEYS):
         return unpriced("no_price", match.how, name)._replace(since=since, until=until)
     scale = max(_places(key, at) for key, rate in prices.items() for _, at in _tiers(rate))
     thresholds = {above for rate in prices.values() for above, _ in _tiers(rate)}
@@ -184,7 +200,7 @@ def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
     first = brackets[0][1]
     free = not any(rate for _, rates in brackets for rate in rates)
     simple = None
-    if not (unknown or free or first.request or first.reasoning):
+    if not (unknown or free or _is_rare(first)):
         inp, out, read, write = first[:4]
         hour, search = first.cache_write_1h, first.web_search
         if not (inp is None or out is None or read is None or write is None):
@@ -204,7 +220,13 @@ def compile_card(match: Match, setting: Setting, own: bool, at_ns: int) -> Card:
     )
 
 
-_TOKEN_KEYS: Final = frozenset(key for key in PRICE_KEYS.values() if key.endswith("_mtok"))
+_USE_KEYS: Final = frozenset(key for key in PRICE_KEYS.values() if not key.endswith("_kcount"))
+"""Keys of what a model takes in and puts out, without which nothing of it has a price."""
+
+
+def _is_rare(rates: Rates) -> bool:
+    """Whether a request may be billed for what the fewest are, so that each needs more care."""
+    return bool(rates.request or rates.reasoning or rates.input_audio_hour or rates.input_character)
 
 
 def _rates(prices: Prices, above: int, scale: int) -> Rates:
@@ -243,6 +265,13 @@ def _tiers(rate: Rate) -> list[tuple[int, str]]:
         return [(-1, rate)]
     base, tiers = rate
     return [(-1, base), *((above, at) for above, at in tiers)]
+
+
+def _times(rate: Rate, factor: Decimal) -> Rate:
+    if isinstance(rate, str):
+        return f"{Decimal(rate) * factor:f}"
+    base, tiers = rate
+    return [_times(base, factor), [[above, _times(at, factor)] for above, at in tiers]]
 
 
 def _at(rate: Rate, above: int) -> str:

@@ -58,8 +58,7 @@ def _compile(key: Key, at_ns: int) -> Card:
     match = names.resolve(pack, provider, model) if model else None
     if match is None:
         return unpriced("unknown_model")
-    own = match.model.provider == provider.id
-    card = compile_card(match, Setting(tier, batch, speed, geo), own, at_ns)
+    card = compile_card(match, Setting(tier, batch, speed, geo), provider.id, at_ns)
     return card._replace(prices=pack.version)
 
 

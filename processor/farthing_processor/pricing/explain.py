@@ -35,6 +35,7 @@ _READERS = {api: reader for (_, api), reader in READERS.items()}
 """An API's shape does not depend on who speaks it."""
 _TIERED = frozenset({"chat.completions", "completions", "responses", "embeddings", "batch"})
 _RESPONSES = frozenset({"responses", "batch"})
+_SPEECH = frozenset({"audio.speech"})
 _ANY = frozenset(_READERS)
 
 
@@ -92,6 +93,7 @@ WEB_ACTIONS = "response.output[].web_search_call.action.type"
 FILE_SEARCHES = "response.output[].file_search_call"
 IMAGE_MODEL = "response.tools[].image_generation.model"
 IMAGE_USAGE = "response.tool_usage.image_gen"
+SPOKEN = "request.input"
 PROCESSING = "processing"
 HOST = "server.address"
 
@@ -102,13 +104,22 @@ CONTEXT: Mapping[str, Key] = {
     FILE_SEARCHES: Key("how many file searches", _COUNT, _RESPONSES),
     IMAGE_USAGE: Key("usage of the image tool", _OBJECT, _RESPONSES),
     IMAGE_MODEL: Key("and its model", _TEXT, _RESPONSES),
+    SPOKEN: Key("the text that was spoken", _TEXT, _SPEECH),
     PROCESSING: Key("batch, for a call of a batch", _BATCH, _ANY),
     HOST: Key("the host that served it", _HOST, _ANY),
 }
-"""The keys of ``context`` that are understood: dotted paths of the response, and two of ours. The
-host decides the provider where it is known, and the residency (``eu.api.openai.com``)."""
+"""The keys of ``context`` that are understood: dotted paths of the response and the request, and
+two of ours. The host decides the provider where it is known, and the residency
+(``eu.api.openai.com``)."""
 
-_OPERATIONS: Mapping[str, str] = {"embeddings": "embeddings", "images": "image_generation"}
+_OPERATIONS: Mapping[str, str] = {
+    "embeddings": "embeddings",
+    "images": "image_generation",
+    "audio.speech": "speech",
+    "audio.transcriptions": "transcription",
+    "audio.translations": "translation",
+    "moderations": "moderation",
+}
 """The ``gen_ai.operation.name`` of the APIs that are not inference."""
 
 _MAX_FILE_SEARCHES = 10_000
@@ -246,6 +257,8 @@ def _response(usage: dict[str, Any] | None, context: Mapping[str, Any]) -> dict[
     return {
         "usage": usage,
         "service_tier": context.get(TIER),
+        "input": context.get(SPOKEN),
+        "results": [],
         "tool_usage": {
             "web_search": {"num_requests": context.get(WEB_SEARCHES)},
             "image_gen": context.get(IMAGE_USAGE),
@@ -314,7 +327,7 @@ def _table(call: Call, priced: Priced) -> str:
 
 def _rows(
     provider: str, model: str, usage: Usage | None, at_ns: int
-) -> Iterator[tuple[str, int, str, str]]:
+) -> Iterator[tuple[str, int | Decimal, str, str]]:
     """(what, quantity, rate, amount) of a usage and of those beside it."""
     if usage is None or usage.reported_cost is not None:
         return
@@ -323,13 +336,15 @@ def _rows(
     card = CARDS.get(key, at_ns)
     if not card.unpriced:
         for line in bill(usage, card).lines:
-            # Tokens are quoted by the million, everything else by the thousand.
+            # Tokens are quoted by the million, fees by the thousand, seconds by the hour.
             per, unit = (10**6, "/M") if line.part_of != TOOLS else (10**3, "/k")
+            if line.per != 1:
+                per, unit = 1, "/h"
             if line.rate is None:
                 yield line.what, line.quantity, "no rate", "?"
             else:
                 rate = decimal(line.rate * per, card.per_usd)
-                amount = decimal(line.amount, card.per_usd)
+                amount = decimal(line.amount.numerator, card.per_usd * line.amount.denominator)
                 yield line.what, line.quantity, f"${_plain(rate)}{unit}", f"${_plain(amount)}"
     for name, part in usage.also:
         for what, quantity, rate, amount in _rows(provider, name or model, part, at_ns):

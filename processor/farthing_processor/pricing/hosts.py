@@ -6,6 +6,7 @@ its own prices. Names are those of the GenAI conventions where they have one, el
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,6 +21,8 @@ HOSTS: Final[Mapping[str, str]] = {
     "api.anthropic.com": "anthropic",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.us.rep.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.eu.rep.googleapis.com": "gcp.vertex_ai",
     "api.groq.com": "groq",
     "api.deepseek.com": "deepseek",
     "api.mistral.ai": "mistral_ai",
@@ -52,14 +55,27 @@ HOSTS: Final[Mapping[str, str]] = {
 RESIDENCY: Final[Mapping[str, str]] = {
     "eu.api.openai.com": "eu",
     "us.api.openai.com": "us",
+    "au.api.openai.com": "au",
+    "in.api.openai.com": "in",
+    "jp.api.openai.com": "jp",
+    "aiplatform.us.rep.googleapis.com": "us",
+    "aiplatform.eu.rep.googleapis.com": "eu",
 }
 """Hosts that keep inference in a region, for `Usage.geo`
-(https://platform.openai.com/docs/guides/your-data)."""
+(https://developers.openai.com/api/docs/guides/data-residency and
+https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai)."""
+
+_VERTEX_LOCATION = "-aiplatform.googleapis.com"
+"""What follows a single region, which is such a host too."""
 
 
 # Regions and private endpoints put labels before and after the service's.
 AWS_SERVICES: Final = frozenset({"bedrock-runtime", "bedrock-runtime-fips", "bedrock-mantle"})
 AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
+
+_CLAUDE_ON_AWS = re.compile(r"aws-external-anthropic\.[a-z0-9-]+\.api\.aws")
+"""Anthropic's own platform at its own prices, paid through AWS
+(https://docs.aws.amazon.com/claude-platform/latest/userguide/data-residency.html)."""
 
 
 def provider_of(host: str | None, port: int | None = None) -> str:
@@ -78,13 +94,20 @@ def provider_of(host: str | None, port: int | None = None) -> str:
         if name := HOSTS.get(rest):
             return name
         rest = rest.partition(".")[2]
-    if host.endswith("-aiplatform.googleapis.com"):
+    if host.endswith(_VERTEX_LOCATION):
         return "gcp.vertex_ai"
     if host.endswith(AWS_DOMAINS) and not AWS_SERVICES.isdisjoint(host.split(".")):
         return "aws.bedrock"
+    if _CLAUDE_ON_AWS.fullmatch(host):
+        return "anthropic"
     return PROVIDER_OTHER
 
 
 def residency_of(host: str | None) -> str:
-    """Where ``server.address`` keeps inference (``eu``); empty where that is not its promise."""
-    return RESIDENCY.get(host.lower().rstrip("."), "") if host else ""
+    """Where ``server.address`` keeps inference (``eu``, ``us-east5``); empty where that is not its
+    promise."""
+    if not host:
+        return ""
+    host = host.lower().rstrip(".")
+    location, vertex, rest = host.partition(_VERTEX_LOCATION)
+    return location if vertex and not rest else RESIDENCY.get(host, "")

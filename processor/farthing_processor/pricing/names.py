@@ -65,6 +65,12 @@ _COMPACT_DATE = re.compile(r"-(20\d{2})(\d{2})(\d{2})(?=-|:|$)")
 # `models/`, `publishers/anthropic/models/`, an ARN, `us.`
 _NAMESPACE = re.compile(r"[a-z0-9:._@/-]*[/.]")
 
+# Of Bedrock's ARNs, those of models and of profiles that AWS defines end in the model's id; those
+# of profiles and throughput that a customer defines, and of routers, do not.
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)"
+)
+
 
 class Match(NamedTuple):
     """A model and how its name was recognised: `EXACT`, `RULE` or `LOOSE`."""
@@ -82,10 +88,13 @@ def resolve(pack: Pack, provider: Provider, name: str) -> Match | None:
         return None
     name = name.lower()
     how = EXACT
+    if arn := _ARN.fullmatch(name):
+        how = RULE
+        name = arn[1]
     if name.startswith("ft:"):
         # ft:base:organisation:suffix:id has a price of its own, by its base.
         base = ":".join(name.split(":")[:2])
-        how = EXACT if base == name else RULE
+        how = how if base == name else RULE
         name = base
     for candidate in (provider, *map(pack.provider, provider.fallback)):
         match = candidate and _resolve(candidate, name)
