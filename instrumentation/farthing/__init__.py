@@ -9,6 +9,7 @@ Run a program under ``opentelemetry-instrument`` and nothing need be called. In 
 from __future__ import annotations
 
 from farthing._instrument import instrument, uninstrument
+from farthing.batches import record_batch
 from farthing.telemetry import VERSION as __version__
 
-__all__ = ["__version__", "instrument", "uninstrument"]
+__all__ = ["__version__", "instrument", "record_batch", "uninstrument"]

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from farthing import estimating, span_attributes
-from farthing.content import Prompt
+from farthing.capture import Said
 from farthing.endpoint import Answer, Attributes, Body, Endpoint, Request
 from farthing.estimating import Estimate
 from farthing.telemetry import Telemetry, log
@@ -53,35 +53,44 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_asked",
         "_context",
+        "_end_span",
         "_first_chunk_s",
         "_open",
         "_parent",
         "_process",
         "_prompt",
+        "_request_usage",
         "_start_ns",
         "_started",
         "_telemetry",
         "_who",
         "attempts",
+        "awaits_span",
         "endpoint",
         "hidden",
-        "native_replaced",
+        "native_met",
         "parsed",
         "request",
         "span",
     )
 
     def __init__(
-        self, telemetry: Telemetry, endpoint: Endpoint, request: Request, body: Body
+        self,
+        telemetry: Telemetry,
+        endpoint: Endpoint,
+        request: Request,
+        body: Body,
+        awaits_span: bool = False,
     ) -> None:
         if _abandoned:
             settle()
         _settle_at_exit()
-        operation, model = endpoint.operation, request.model
-        name = f"{operation} {model}" if model else operation
         self._parent = parent = context.get_current()
-        self._who = attribution.with_step(attribution.current(parent), name, parent)
+        self._who = attribution.with_step(
+            attribution.current(parent), _name(endpoint, request), parent
+        )
         self._telemetry = telemetry
         self.endpoint = endpoint
         self.request = request
@@ -92,31 +101,73 @@ class Call:
         self.attempts = 1
         self.hidden: Callable[[Any], bool] | None = None
         """Which streamed events the application did not ask for, and is not to see."""
-        self.native_replaced = False
-        """Whether the client's own tracer has already been given our span in place of its own."""
+        self.awaits_span = awaits_span
+        """Whether the client is about to make the span that is to be ours."""
+        self.native_met = False
+        """Whether the client's own tracer has already come for the span of this call."""
         self.parsed: object = None
         """A response that the client has read, though it may yet refuse it."""
         self._start_ns = time.time_ns()
         self._started = time.perf_counter()
-        self.span: Span = _start(
-            telemetry,
-            name,
-            parent,
-            span_attributes.at_start(operation, request) | self._who.attributes(),
-            self._start_ns,
-        )
+        self.span: Span = trace.INVALID_SPAN
+        self._end_span: Callable[[int], None] = self.span.end
+        without_baggage = attribution.without_baggage(parent)
+        self._context: Context = context.set_value(_CALL_KEY, self, without_baggage)
+        if not awaits_span:
+            self._start()
+        by_request = endpoint.request_usage
+        self._request_usage = _read(by_request, body) if by_request is not None else None
         self._prompt = _read(endpoint.prompt, body) if self.with_content else None
-        within = attribution.without_baggage(trace.set_span_in_context(self.span, parent))
-        self._context: Context = context.set_value(_CALL_KEY, self, within)
+        self._asked: Said | None = None
+        if self._prompt is not None and self._captures:
+            self._asked = telemetry.capture.asked(self._prompt)
+
+    def _starting(self) -> Attributes:
+        started = span_attributes.at_start(self.endpoint.operation, self.request)
+        return started | self._who.attributes()
+
+    def _start(self) -> None:
+        """Start a span of our own; where a span processor breaks on it, the call still counts."""
+        self.awaits_span = False
+        try:
+            span = self._telemetry.tracer.start_span(
+                _name(self.endpoint, self.request),
+                self._parent,
+                SpanKind.CLIENT,
+                self._starting(),
+                start_time=self._start_ns,
+            )
+        except Exception:
+            log.debug("A span was not started", exc_info=True)
+            return
+        self._take(span, span.end)
+
+    def _take(self, span: Span, end: Callable[[int], None]) -> None:
+        self.span = span
+        self._end_span = end
+        self._context = trace.set_span_in_context(span, self._context)
+
+    def adopt(self, span: Span, end: Callable[[int], None]) -> None:
+        """Have ``span``, which the client made, be the call's own; ``end`` is what will end it."""
+        self.awaits_span = False
+        self._take(span, end)
+        span.set_attributes(self._starting())
+
+    def start_instead(self) -> None:
+        """The client made no span: start ours, and have the provider called in it from here on."""
+        self._start()
+        context.attach(self._context)
 
     @property
     def with_content(self) -> bool:
         """Whether anyone wants to know what was asked and answered, or how long it was."""
+        return self._captures or self._telemetry.settings.estimate
+
+    @property
+    def _captures(self) -> bool:
         settings = self._telemetry.settings
-        return (
-            settings.content_in_events
-            or settings.estimate
-            or (settings.content_on_spans and self.span.is_recording())
+        return settings.content_in_events or (
+            settings.content_on_spans and (self.awaits_span or self.span.is_recording())
         )
 
     def __enter__(self) -> None:
@@ -171,11 +222,13 @@ class Call:
         if self._process != os.getpid():
             return  # a stream that a fork took along is its parent's to report
         duration_s = (ended or time.perf_counter()) - self._started
+        if self.awaits_span:  # it never came
+            self._start()
         try:
             self._report(body, error_type, duration_s)
         finally:
             # One clock for span and metrics: the duration is the same to the nanosecond.
-            self.span.end(self._start_ns + round(duration_s * 1e9))
+            self._end_span(self._start_ns + round(duration_s * 1e9))
             # The context holds us: without this each call would wait for the garbage collector.
             self._context = self._parent
 
@@ -186,6 +239,8 @@ class Call:
             answer = _read(endpoint.answer, body) or _NO_ANSWER
             payer = endpoint.payer(body, self._who)
             usage = _read(endpoint.usage, body) if payer is not None else None
+        if usage is None and error_type is None:
+            usage = self._request_usage
         estimate = None
         if payer is not None and self._telemetry.settings.estimate:
             estimate = self._estimate(body, answer, usage)
@@ -209,30 +264,21 @@ class Call:
         who = payer or self._who
         assessment = NOTHING if payer is None else assess(facts, who)
         if self.span.is_recording() or self._prompt is not None:
-            attributes: Attributes = {**answer.attributes, **assessment.attributes}
+            attributes = span_attributes.at_end(facts, answer, assessment)
             if who is not self._who:
                 attributes.update(who.attributes())
-            if answer.id:
-                attributes[names.RESPONSE_ID] = answer.id
-            if answer.model:
-                attributes[names.RESPONSE_MODEL] = answer.model
-            if usage is not None:
-                span_attributes.add_usage(attributes, usage.billed())
             if estimate is not None:
                 attributes[names.ESTIMATED_OUTPUT] = estimate.output_tokens
                 if estimate.input_tokens is not None:
                     attributes[names.ESTIMATED_INPUT] = estimate.input_tokens
             if self._first_chunk_s is not None:
                 attributes[names.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
-            if self.attempts > 1:
-                attributes[names.RETRIES] = self.attempts - 1
             if facts.error_type is not None:
-                attributes[names.ERROR_TYPE] = facts.error_type
                 # Without a description: a provider's message can quote the prompt or the key.
                 self.span.set_status(Status(StatusCode.ERROR))
             self.span.set_attributes(attributes)
-            if self._prompt is not None and self._telemetry.settings.content != "NO_CONTENT":
-                self._report_content(self._prompt, body, attributes)
+            if self._asked is not None:
+                self._report_content(self._asked, body, attributes, duration_s)
         entry = Entry(facts, who, assessment, self._first_chunk_s, self._context)
         self._telemetry.recorder.record(entry)
 
@@ -249,29 +295,22 @@ class Call:
         return estimating.RATIOS.estimate(*known, written, usage)
 
     @guarded
-    def _report_content(self, prompt: Prompt, body: object, attributes: Attributes) -> None:
+    def _report_content(
+        self, asked: Said, body: object, attributes: Attributes, duration_s: float
+    ) -> None:
         """Say what was asked and answered, where it was asked for."""
+        settings, capture = self._telemetry.settings, self._telemetry.capture
         output = _read(self.endpoint.output, body) or [] if body is not None else []
-        capture = self._telemetry.capture
-        said = capture.content(prompt, output)
-        if self._telemetry.settings.content_on_spans:
-            self.span.set_attributes(capture.on_span(said))
-        if self._telemetry.settings.content_in_events:
-            started = span_attributes.at_start(self.endpoint.operation, self.request)
-            capture.emit(said, started | self._who.attributes() | attributes, self._context)
+        said = asked | capture.answered(output)
+        if settings.content_on_spans and self.span.is_recording():
+            capture.on_span(said, self.span)
+        if settings.content_in_events and self.endpoint.operation in names.INFERENCE:
+            ended_ns = self._start_ns + round(duration_s * 1e9)
+            capture.emit(said, self._starting() | attributes, self._context, ended_ns)
 
 
-def _start(
-    telemetry: Telemetry, name: str, parent: Context, attributes: Attributes, start_ns: int
-) -> Span:
-    """The call's span; where someone's span processor breaks on it, none: the call still counts."""
-    try:
-        return telemetry.tracer.start_span(
-            name, parent, SpanKind.CLIENT, attributes, start_time=start_ns
-        )
-    except Exception:
-        log.debug("A span was not started", exc_info=True)
-        return trace.INVALID_SPAN
+def _name(endpoint: Endpoint, request: Request) -> str:
+    return f"{endpoint.operation} {request.model}" if request.model else endpoint.operation
 
 
 _abandoned: Final[deque[tuple[Call, object, float]]] = deque()

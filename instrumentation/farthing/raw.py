@@ -14,7 +14,8 @@ from farthing.telemetry import log
 BODY_LIMIT: Final = 16 * 2**20
 """Bytes kept of one body, to read its usage at the end. A larger one ends as usage missing."""
 
-_READABLE: Final = ("application/json", "text/event-stream")
+_JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
 
 
 class _Reading:
@@ -22,11 +23,10 @@ class _Reading:
 
     def __init__(self, response: Any, call: Call) -> None:
         self.call: Call | None = call
-        self._kind: str = response.headers.get("content-type", "").partition(";")[0]
         kind = cast(Any, type(response))
         self._response = kind, response.status_code, response.headers
         self._pieces: list[bytes] = []
-        self._room = BODY_LIMIT if self._kind in _READABLE else 0
+        self._room = BODY_LIMIT if _media_type(response) in (_JSON, _EVENTS) else 0
         self._begun = False
 
     @guarded
@@ -59,23 +59,38 @@ class _Reading:
         kind, status, headers = self._response
         try:
             # A response made of what was read undoes its content encoding, as the client would.
-            read = kind(status, headers=headers, content=b"".join(self._pieces)).content
-            return self._folded(read) if self._kind == "text/event-stream" else json.loads(read)
+            read = kind(status, headers=headers, content=b"".join(self._pieces))
         except Exception:
-            log.debug("The body of a raw response was not understood", exc_info=True)
+            log.debug("The body of a raw response was not decoded", exc_info=True)
             return None
+        return understood(read, self.call)
 
-    def _folded(self, read: bytes) -> dict[str, Any]:
-        call = self.call
-        assert call is not None
-        folded: dict[str, Any] = {}
-        for line in read.splitlines():
-            if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
-                try:
-                    call.endpoint.fold(folded, json.loads(line[5:]), call.with_content)
-                except Exception:
-                    log.debug("A streamed event was not understood", exc_info=True)
-        return folded
+
+def understood(response: Any, call: Call) -> Any:
+    """The body of a response that is read: JSON, or what its events fold to; of any other None."""
+    try:
+        if _media_type(response) == _JSON:
+            return json.loads(response.content)
+        if _media_type(response) == _EVENTS:
+            return _folded(response.content, call)
+    except Exception:
+        log.debug("The body of a raw response was not understood", exc_info=True)
+    return None
+
+
+def _folded(read: bytes, call: Call) -> dict[str, Any]:
+    folded: dict[str, Any] = {}
+    for line in read.splitlines():
+        if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
+            try:
+                call.endpoint.fold(folded, json.loads(line[5:]), call.with_content)
+            except Exception:
+                log.debug("A streamed event was not understood", exc_info=True)
+    return folded
+
+
+def _media_type(response: Any) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class _Tap:

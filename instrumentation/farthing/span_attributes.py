@@ -1,11 +1,13 @@
-"""Span attributes: of a call as it starts, and of the usage that it ends with."""
+"""Span attributes: of a call as it starts, and of the answer and usage that it ends with."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from farthing.endpoint import Attributes, Request
+from farthing.endpoint import Answer, Attributes, Request
 from farthing_processor import semconv as names
+from farthing_processor.assessment import Assessment
+from farthing_processor.facts import Facts
 from farthing_processor.usage import Usage
 
 
@@ -40,7 +42,23 @@ _DETAILS: Final = (
 )
 
 
-def add_usage(attributes: Attributes, usage: Usage) -> None:
+def at_end(facts: Facts, answer: Answer, assessment: Assessment) -> Attributes:
+    """What the answer says, what was used and what it cost; the failure, where it is one."""
+    attributes: Attributes = {**answer.attributes, **assessment.attributes}
+    if answer.id:
+        attributes[names.RESPONSE_ID] = answer.id
+    if answer.model:
+        attributes[names.RESPONSE_MODEL] = answer.model
+    if facts.usage is not None:
+        _add_usage(attributes, facts.usage.billed())
+    if facts.attempts > 1:
+        attributes[names.RETRIES] = facts.attempts - 1
+    if facts.error_type is not None:
+        attributes[names.ERROR_TYPE] = facts.error_type
+    return attributes
+
+
+def _add_usage(attributes: Attributes, usage: Usage) -> None:
     """Set the usage attributes: the totals where they are known, details where there are any."""
     if usage.input_tokens is not None:
         attributes[names.USAGE_INPUT_TOKENS] = usage.input_tokens

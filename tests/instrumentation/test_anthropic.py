@@ -190,14 +190,6 @@ def test_its_own_trace_context_is_ours(telemetry: Telemetry, provider: Provider)
     assert sent[2] == trace.format_span_id(context.span_id)
 
 
-def test_calls_that_are_not_ours_keep_the_native_span(
-    telemetry: Telemetry, provider: Provider
-) -> None:
-    client = provider.answers(shapes.ok({"input_tokens": 12})).anthropic(**native(telemetry))
-    client.messages.count_tokens(model="claude-sonnet-4-6", messages=ASK["messages"])
-    assert telemetry.span().name == "anthropic.messages.count_tokens"
-
-
 def test_the_native_span_is_back_after_uninstrument(
     telemetry: Telemetry, provider: Provider
 ) -> None:

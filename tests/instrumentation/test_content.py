@@ -173,11 +173,11 @@ def test_responses(telemetry: Telemetry, provider: Provider, stream: bool) -> No
             {"role": "assistant", "parts": [{"type": "item_reference"}]},
         ],
         "gen_ai.output.messages": [
-            {"role": "assistant", "parts": [{"type": "reasoning", "content": "Thinking."}]},
             {
                 "role": "assistant",
                 "parts": [
-                    {"type": "tool_call", "id": "call_1", "name": "look", "arguments": {"at": 1}}
+                    {"type": "reasoning", "content": "Thinking."},
+                    {"type": "tool_call", "id": "call_1", "name": "look", "arguments": {"at": 1}},
                 ],
             },
         ],

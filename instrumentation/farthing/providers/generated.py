@@ -8,7 +8,6 @@ one method to wrap; the events of a stream are read by the one iterator inside t
 from __future__ import annotations
 
 import copy
-import json
 import weakref
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -39,6 +38,8 @@ class Library(NamedTuple):
     known: Callable[[ModuleType], bool] = lambda _module: True
     """Whether this version of its base client can be instrumented without counting calls twice."""
     further: tuple[Patch, ...] = ()
+    makes_span: Callable[[Any, Settings], bool] = lambda _client, _settings: False
+    """(client, settings) → whether the client is to make the span of its calls, not we."""
 
 
 class Server(NamedTuple):
@@ -129,7 +130,8 @@ def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> tuple[Call 
             stream=kwargs.get("stream") is True,
             attributes=endpoint.request(body),
         )
-        call = Call(telemetry, endpoint, request, body)
+        makes_span = library.makes_span(client, telemetry.settings)
+        call = Call(telemetry, endpoint, request, body, makes_span)
     except Exception:
         log.debug("A call was not recorded", exc_info=True)
         return None, args, kwargs
@@ -205,9 +207,11 @@ def _returned(call: Call, result: Any) -> None:
         elif "http_response" in getattr(result, "__dict__", ()):
             response = result.http_response
             if response.is_closed and not call.request.stream:
-                call.finish(json.loads(response.content))
+                call.finish(raw.understood(response, call))
             else:
                 raw.watch(result, call, _returned)
+        elif hasattr(cast(Any, type(result)), "iter_bytes"):  # what is no text, in its response
+            call.finish(raw.understood(result.response, call))
         else:
             call.finish(result)
     except Exception:

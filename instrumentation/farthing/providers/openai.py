@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from farthing.endpoint import Answer, Attributes, Body, Endpoint, UsageRequest, the_caller
+from farthing.endpoint import Answer, Attributes, Body, Endpoint, UsageRequest, nobody, the_caller
 from farthing.patching import Patch
-from farthing.providers import openai_content
+from farthing.providers import openai_content, openai_media
 from farthing.providers.generated import Library, closing
 from farthing.providers.openai_background import RESPONSES
 from farthing.reading import Field, event_fields, items, read, said, strings
@@ -70,6 +70,13 @@ def _chat_request(body: Body) -> Attributes:
         del attributes[names.REQUEST_CHOICE_COUNT]
     if stop := strings(body.get("stop")):
         attributes[names.REQUEST_STOP_SEQUENCES] = stop
+    return attributes
+
+
+def _completion_request(body: Body) -> Attributes:
+    """The conventions have no name for this API."""
+    attributes = _chat_request(body)
+    del attributes[names.OPENAI_API_TYPE]
     return attributes
 
 
@@ -172,21 +179,9 @@ def _fold_chat(body: dict[str, Any], event: Any, with_content: bool) -> None:
         if (reason := choice.get("finish_reason")) is not None:
             folded["finish_reason"] = reason
         if with_content:
-            _fold_message(folded, fields(choice.get("delta")))
-
-
-def _fold_message(choice: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    message = choice.setdefault("message", {"role": "assistant", "content": "", "tool_calls": {}})
-    message["content"] += delta.get("content") or delta.get("refusal") or ""
-    for call in items(delta.get("tool_calls")):
-        call = fields(call)
-        function = fields(call.get("function"))
-        calls = message["tool_calls"]
-        folded = calls.setdefault(call.get("index"), {"name": "", "arguments": ""})
-        folded["id"] = folded.get("id") or call.get("id")
-        for name in ("name", "arguments"):
-            folded[name] += function.get(name) or ""
-        folded["function"] = folded
+            # A legacy completion has its text where a chat has a message.
+            delta = fields(choice.get("delta")) or {"content": choice.get("text")}
+            openai_content.fold_message(folded, delta)
 
 
 def _chat_usage(body: Any) -> Usage | None:
@@ -199,7 +194,7 @@ def _chat_usage(body: Any) -> Usage | None:
     return usage if finished else usage._replace(complete=False)
 
 
-def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> None:
+def _fold_response(body: dict[str, Any], event: Any, with_content: bool) -> None:
     event = event_fields(event)
     kind = event.get("type")
     if kind == "response.created" or kind in _TERMINAL:
@@ -209,6 +204,8 @@ def _fold_response(body: dict[str, Any], event: Any, _with_content: bool) -> Non
             body["status"] = None
     elif kind == "error":
         body.update(status="failed", error={"code": event.get("code")})
+    elif with_content:
+        openai_content.fold_item(body, event)
 
 
 def _ask_usage(body: Body) -> Body | None:
@@ -246,24 +243,35 @@ _FETCH: Final = replace(
     method="get",
 )
 
+_CHAT_COMPLETION: Final = Endpoint(
+    "chat",
+    _chat_request,
+    _chat_answer,
+    _chat_usage,
+    _fold_chat,
+    openai_content.chat_prompt,
+    openai_content.chat_output,
+    usage_request=_USAGE,
+)
+
 ENDPOINTS: Final = {
-    "/chat/completions": Endpoint(
-        "chat",
-        _chat_request,
-        _chat_answer,
-        _chat_usage,
-        _fold_chat,
-        openai_content.chat_prompt,
-        openai_content.chat_output,
-        usage_request=_USAGE,
+    "/chat/completions": _CHAT_COMPLETION,
+    "/completions": replace(
+        _CHAT_COMPLETION,
+        operation="text_completion",
+        request=_completion_request,
+        prompt=openai_content.completion_prompt,
+        output=openai_content.completion_output,
     ),
     "/responses": _RESPONSE,
     "/responses/*": _FETCH,
     "/responses/*/cancel": replace(_FETCH, method="post"),
     "/responses/compact": replace(_RESPONSE, answer=_compact_answer, payer=the_caller),
+    "/responses/input_tokens": Endpoint("count_tokens", payer=nobody),
     "/embeddings": Endpoint(
         "embeddings", _embeddings_request, _embeddings_answer, readers.openai_chat
     ),
+    **openai_media.ENDPOINTS,
 }
 
 _HELPERS: Final = (
