@@ -234,10 +234,9 @@ class Call:
 
     def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
         request, endpoint = self.request, self.endpoint
-        answer, usage, payer = _NO_ANSWER, None, self._who
+        answer, usage, payer = _NO_ANSWER, None, endpoint.payer(body, self._who)
         if body is not None:
             answer = _read(endpoint.answer, body) or _NO_ANSWER
-            payer = endpoint.payer(body, self._who)
             usage = _read(endpoint.usage, body) if payer is not None else None
         if usage is None and error_type is None:
             usage = self._request_usage
@@ -306,7 +305,9 @@ class Call:
             capture.on_span(said, self.span)
         if settings.content_in_events and self.endpoint.operation in names.INFERENCE:
             ended_ns = self._start_ns + round(duration_s * 1e9)
-            capture.emit(said, self._starting() | attributes, self._context, ended_ns)
+            # Not our own context, which holds the call: events wait in the queues of their SDK.
+            within = trace.set_span_in_context(self.span, self._parent)
+            capture.emit(said, self._starting() | attributes, within, ended_ns)
 
 
 def _name(endpoint: Endpoint, request: Request) -> str:

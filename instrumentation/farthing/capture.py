@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, Final, cast
 
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
+from opentelemetry.version import __version__ as API_VERSION
 
 from farthing.content import Message, Prompt, dumps
 from farthing.endpoint import Attributes
@@ -89,7 +89,7 @@ class Capture:
         )
 
 
-_TAKES_MIXED: Final = tuple(map(int, version("opentelemetry-api").split(".")[:2])) >= (1, 45)
+_TAKES_MIXED: Final = tuple(map(int, API_VERSION.split(".")[:2])) >= (1, 45)
 """Before, a list whose items were of several types became null, with a warning."""
 
 

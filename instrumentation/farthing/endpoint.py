@@ -98,8 +98,8 @@ class Endpoint:
     output: Callable[[Any], list[Message]] = _no_output
     """Response body → what was answered."""
     payer: Callable[[Any, Attribution], Attribution | None] = the_caller
-    """(response body, who called) → who pays for what it reports; None where nobody does, because
-    it is not billed, or not by this call."""
+    """(response body, or None where there is none, who called) → who pays for what it reports;
+    None where nobody does, because it is not billed, or not by this call."""
     request_usage: Callable[[Body], Usage | None] | None = None
     """Request body → usage, for what is billed by what was asked; where the answer reports none."""
     usage_request: UsageRequest | None = None

@@ -182,6 +182,12 @@ LIBRARY: Final = Library(
     },
     known=native.known,
     makes_span=native.makes_span,
+    platforms={
+        "BaseBedrockClient": "aws.bedrock",
+        "BaseMantleClient": "aws.bedrock",
+        "BaseVertexClient": "gcp.vertex_ai",
+        "BaseFoundryClient": "azure.ai.inference",
+    },
     further=(
         *native.PATCHES,
         *(

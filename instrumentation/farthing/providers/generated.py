@@ -37,6 +37,8 @@ class Library(NamedTuple):
     """By path, as the resources give it to ``request``, without the query; ``*`` is one segment."""
     known: Callable[[ModuleType], bool] = lambda _module: True
     """Whether this version of its base client can be instrumented without counting calls twice."""
+    platforms: Mapping[str, str] = {}
+    """Class of client → the provider behind a gateway of the user's, where it is another."""
     further: tuple[Patch, ...] = ()
     makes_span: Callable[[Any, Settings], bool] = lambda _client, _settings: False
     """(client, settings) → whether the client is to make the span of its calls, not we."""
@@ -233,23 +235,25 @@ def _server(library: Library, client: Any, telemetry: Telemetry, url: Any) -> Se
     Worked out once for as long as the base URL stays.
     """
     if url is not None:
-        return _resolve(library, url, telemetry)
+        return _resolve(library, client, url, telemetry)
     url = client.base_url
     try:
         known = _servers.get(client)
     except TypeError:  # a subclass that cannot be hashed
-        return _resolve(library, url, telemetry)
+        return _resolve(library, client, url, telemetry)
     if known is None or known[0] is not url or known[1] is not telemetry:
-        known = _servers[client] = url, telemetry, _resolve(library, url, telemetry)
+        known = _servers[client] = url, telemetry, _resolve(library, client, url, telemetry)
     return known[2]
 
 
-def _resolve(library: Library, url: Any, telemetry: Telemetry) -> Server:
+def _resolve(library: Library, client: Any, url: Any, telemetry: Telemetry) -> Server:
     address: str = url.host
     port: int = url.port or (80 if url.scheme == "http" else 443)
     provider = provider_of(address, port)
     if provider == names.PROVIDER_OTHER and not telemetry.settings.gateways.isdisjoint(
         {address, f"{address}:{port}"}
     ):
-        provider = library.provider
+        kinds = (kind.__name__ for kind in cast(Any, type(client)).__mro__)
+        named = (library.platforms[kind] for kind in kinds if kind in library.platforms)
+        provider = next(named, library.provider)
     return Server(provider, address, port)

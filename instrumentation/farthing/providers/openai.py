@@ -286,5 +286,10 @@ LIBRARY: Final = Library(
     package="openai",
     provider="openai",
     endpoints=ENDPOINTS,
+    platforms={
+        "BaseAzureClient": "azure.ai.openai",
+        "BedrockOpenAI": "aws.bedrock",
+        "AsyncBedrockOpenAI": "aws.bedrock",
+    },
     further=tuple(Patch(module, name, closing, optional=True) for module, name in _HELPERS),
 )
