@@ -13,6 +13,7 @@ from farthing import patching, telemetry
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import settings
+from farthing_processor.pricing import rules_file, tables
 
 _lock: Final = threading.Lock()
 _last: Final[list[object]] = []
@@ -43,6 +44,9 @@ def instrument(
         said_something = any(providers) or bool(options)
         with _lock:
             if telemetry.current() is None or (said_something and asked != _last):
+                problems += rules_file.put_in_use(chosen.prices)
+                tables.keep_at(chosen.prices_table)
+                tables.refresh_from(chosen.prices_refresh)
                 telemetry.use(telemetry.make(chosen, *providers))
                 _last[:] = asked
             for problem in problems:
@@ -60,4 +64,5 @@ def uninstrument() -> None:
     """Leave the client libraries as they were. Calls already begun are still recorded in full."""
     with _lock:
         telemetry.use(None)
+        tables.refresh_from(None)
         patching.undo()

@@ -54,7 +54,6 @@ class Call:
     __slots__ = (
         "__weakref__",
         "_asked",
-        "_context",
         "_end_span",
         "_first_chunk_s",
         "_open",
@@ -66,6 +65,7 @@ class Call:
         "_started",
         "_telemetry",
         "_who",
+        "_within",
         "attempts",
         "awaits_span",
         "endpoint",
@@ -73,6 +73,7 @@ class Call:
         "native_met",
         "parsed",
         "request",
+        "requested",
         "span",
     )
 
@@ -99,6 +100,8 @@ class Call:
         self._open = [True]
         self._process = os.getpid()
         self.attempts = 1
+        self.requested = False
+        """Whether the client's ``request`` has been reached for it."""
         self.hidden: Callable[[Any], bool] | None = None
         """Which streamed events the application did not ask for, and is not to see."""
         self.awaits_span = awaits_span
@@ -111,8 +114,7 @@ class Call:
         self._started = time.perf_counter()
         self.span: Span = trace.INVALID_SPAN
         self._end_span: Callable[[int], None] = self.span.end
-        without_baggage = attribution.without_baggage(parent)
-        self._context: Context = context.set_value(_CALL_KEY, self, without_baggage)
+        self._within: Context = attribution.without_baggage(parent)
         if not awaits_span:
             self._start()
         by_request = endpoint.request_usage
@@ -145,7 +147,7 @@ class Call:
     def _take(self, span: Span, end: Callable[[int], None]) -> None:
         self.span = span
         self._end_span = end
-        self._context = trace.set_span_in_context(span, self._context)
+        self._within = trace.set_span_in_context(span, self._within)
 
     def adopt(self, span: Span, end: Callable[[int], None]) -> None:
         """Have ``span``, which the client made, be the call's own; ``end`` is what will end it."""
@@ -156,7 +158,7 @@ class Call:
     def start_instead(self) -> None:
         """The client made no span: start ours, and have the provider called in it from here on."""
         self._start()
-        context.attach(self._context)
+        self.__enter__()
 
     @property
     def with_content(self) -> bool:
@@ -175,7 +177,8 @@ class Call:
 
         For the time in which the provider is called, and no longer: never across a yield.
         """
-        context.attach(self._context)
+        # Not kept: a context that holds us would wait for the garbage collector with us.
+        context.attach(context.set_value(_CALL_KEY, self, self._within))
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Make current what was current before, where ours still is; an exception fails the call.
@@ -229,8 +232,7 @@ class Call:
         finally:
             # One clock for span and metrics: the duration is the same to the nanosecond.
             self._end_span(self._start_ns + round(duration_s * 1e9))
-            # The context holds us: without this each call would wait for the garbage collector.
-            self._context = self._parent
+            self.parsed = None
 
     def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
         request, endpoint = self.request, self.endpoint
@@ -278,7 +280,7 @@ class Call:
             self.span.set_attributes(attributes)
             if self._asked is not None:
                 self._report_content(self._asked, body, attributes, duration_s)
-        entry = Entry(facts, who, assessment, self._first_chunk_s, self._context)
+        entry = Entry(facts, who, assessment, self._first_chunk_s, self._within)
         self._telemetry.recorder.record(entry)
 
     def _estimate(self, body: object, answer: Answer, usage: Usage | None) -> Estimate | None:
@@ -305,9 +307,7 @@ class Call:
             capture.on_span(said, self.span)
         if settings.content_in_events and self.endpoint.operation in names.INFERENCE:
             ended_ns = self._start_ns + round(duration_s * 1e9)
-            # Not our own context, which holds the call: events wait in the queues of their SDK.
-            within = trace.set_span_in_context(self.span, self._parent)
-            capture.emit(said, self._starting() | attributes, within, ended_ns)
+            capture.emit(said, self._starting() | attributes, self._within, ended_ns)
 
 
 def _name(endpoint: Endpoint, request: Request) -> str:

@@ -40,7 +40,8 @@ context    what else of the call changes its price, an object with any of
 
 
 def _price(argv: list[str]) -> int:
-    from farthing_processor.pricing import explain
+    from farthing_processor import settings
+    from farthing_processor.pricing import explain, rules_file
 
     width = max(map(len, explain.CONTEXT))
     keys = [f"             {name:<{width}}  {key.says}" for name, key in explain.CONTEXT.items()]
@@ -51,6 +52,8 @@ def _price(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per input object")
     arguments = parser.parse_args(argv)
+    for problem in rules_file.put_in_use(settings.load()[0].prices):
+        sys.stderr.write(f"farthing price: {problem}\n")
     if sys.stdin.isatty():
         sys.stderr.write(
             "Type or paste JSON, then press Ctrl-D. farthing price --help says what.\n"
@@ -60,6 +63,12 @@ def _price(argv: list[str]) -> int:
     sys.stdout.write(out.encode(encoding, "backslashreplace").decode(encoding))
     sys.stderr.write(err)
     return code
+
+
+def _prices(argv: list[str]) -> int:
+    from farthing_processor.pricing import commands
+
+    return commands.main(argv)
 
 
 def _doctor(argv: list[str]) -> int:
@@ -80,6 +89,7 @@ def _demo(argv: list[str]) -> int:
 _DOCTOR = "check that this environment records, prices and exports calls"
 _COMMANDS: Mapping[str, tuple[Callable[[list[str]], int], str]] = {
     "price": (_price, "price usage given on standard input, as the provider's JSON"),
+    "prices": (_prices, "check a file with your own prices"),
     "doctor": (_doctor, _DOCTOR),
     "demo": (_demo, "run a sample agent against a simulated provider and show what it cost"),
 }

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from farthing import patching
+from farthing import patching, telemetry
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import settings
-from farthing_processor.pricing import prices_age_s, prices_version
+from farthing_processor.pricing import prices_age_s, prices_version, rules_file
 
 STALE_DAYS = 60
 """Prices move every few weeks: older than this, new models are missing from the table."""
@@ -60,7 +60,7 @@ def examine() -> list[Finding]:
     findings = [*_configure()]
     if not findings:
         findings += [*_providers(), *_exporters(heard), *_sampling(), *_clients()]
-    return [*findings, *_prices(), *_settings()]
+    return [*findings, *_prices(), *_rules(), *_settings()]
 
 
 def _configure() -> list[Finding]:
@@ -216,6 +216,17 @@ def _prices() -> Iterator[Finding]:
         yield Finding(True, f"{table}.")
     else:
         yield Finding(False, f"{table}, so new models have no price: upgrade farthing.")
+
+
+def _rules() -> Iterator[Finding]:
+    """The user's own prices, where there are any."""
+    current = telemetry.current()
+    path = (current.settings if current else settings.load()[0]).prices
+    if path is not None:
+        loaded = rules_file.load(path)
+        count = len(loaded.rules)
+        yield Finding(bool(count), f"{path} has {count} {'rule' if count == 1 else 'rules'}.")
+        yield from (Finding(False, problem) for problem in loaded.problems)
 
 
 def _settings() -> Iterator[Finding]:

@@ -30,6 +30,16 @@ def _choice(allowed: tuple[str, ...], normalise: Callable[[str], str]) -> Callab
     return parse
 
 
+_modes: Final = _choice(CONTENT_MODES, str.upper)
+
+
+def _content(value: object) -> str:
+    """One of `CONTENT_MODES`; or the two words that the variable had before, when `true` meant in
+    events, so that what was set for another instrumentation is no mistake."""
+    text = str(value).strip().upper()
+    return _modes({"TRUE": "EVENT_ONLY", "FALSE": "NO_CONTENT"}.get(text, text))
+
+
 def _positive(value: object) -> int:
     try:
         number = int(str(value).strip())
@@ -76,6 +86,21 @@ def _hosts(value: object) -> frozenset[str]:
     return hosts
 
 
+def _file(value: object) -> str:
+    text = os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("use the path of a file")
+    return text.strip()
+
+
+def _source(value: object) -> str:
+    text = _file(value)
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme.lower() not in ("https", "file"):
+        raise ValueError("use an https URL or a file")
+    return text
+
+
 def _setting(default: object, parse: Callable[[object], object], env: str, meaning: str) -> Any:
     return field(default=default, metadata={"parse": parse, "env": env, "meaning": meaning})
 
@@ -93,7 +118,7 @@ class Settings:
     )
     content: str = _setting(
         "NO_CONTENT",
-        _choice(CONTENT_MODES, str.upper),
+        _content,
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
         "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY` or "
         "`SPAN_AND_EVENT`.",
@@ -121,6 +146,27 @@ class Settings:
         "Hosts of your own gateways or proxies, comma-separated, as `host` or `host:port`. A call "
         "to one is named and priced as a call to the client library's own provider; any other "
         "unknown host is not priced.",
+    )
+    prices: str | None = _setting(
+        None,
+        _file,
+        "FARTHING_PRICES",
+        "A TOML file with your own prices: the first of its rules that applies to a call wins over "
+        "the price table, and over what the provider reports. It is read once, at start.",
+    )
+    prices_table: str | None = _setting(
+        None,
+        _file,
+        "FARTHING_PRICES_TABLE",
+        "Where `farthing prices update` keeps a newer price table and every process looks for one; "
+        "`shipped` looks for none. Default: `farthing/prices.jsonl` in the user's cache folder.",
+    )
+    prices_refresh: str | None = _setting(
+        None,
+        _source,
+        "FARTHING_PRICES_REFRESH",
+        "An https URL or a file that a thread in the background looks at every hour for a newer "
+        "price table. Without it nothing is ever fetched.",
     )
     label_limit: int = _setting(
         200,

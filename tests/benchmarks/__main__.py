@@ -8,25 +8,17 @@ call it costs more than in a hot loop of its own (`floor1`).
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import anthropic
 import httpx2
 import openai
-from opentelemetry import trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
-from opentelemetry.trace import SpanKind
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 import farthing
 from farthing_processor.assessment import assess
@@ -35,10 +27,10 @@ from farthing_processor.facts import Facts
 from farthing_processor.pricing import price
 from farthing_processor.usage import Usage
 from tests.benchmarks import pricing
+from tests.benchmarks.floor import MESSAGES, Telemetry, Times, compiled, transport
 from tests.instrumentation import shapes
 
 ROUNDS = 1500
-MESSAGES: Any = [{"role": "user", "content": "hi"}]
 NOW_NS = time.time_ns()
 
 # The methods as the clients shipped them: what a bare client calls even while we are active.
@@ -108,95 +100,6 @@ def in_process() -> None:
     row("assessing one call", f"{median_us(lambda: assess(facts, who)):.2f} µs", "8 µs")
 
 
-class Telemetry:
-    def __init__(self, sampler: Sampler) -> None:
-        self.tracer_provider = TracerProvider(sampler=sampler)
-        self.meter_provider = MeterProvider([InMemoryMetricReader()])
-        self.tracer = TracerProvider(sampler=ALWAYS_ON).get_tracer("floor")
-        meter = self.meter_provider.get_meter("floor")
-        self.histograms = [meter.create_histogram(f"floor.{n}", "s", "floor") for n in range(3)]
-
-    def floor(self) -> None:
-        """One floor operation: 12 attributes, and the six labels that the conventions ask for."""
-        span = self.tracer.start_span(
-            "chat gpt-4o",
-            kind=SpanKind.CLIENT,
-            attributes={
-                "gen_ai.operation.name": "chat",
-                "gen_ai.provider.name": "openai",
-                "gen_ai.request.model": "gpt-4o",
-                "server.address": "api.openai.com",
-                "server.port": 443,
-            },
-        )
-        span.set_attributes(
-            {
-                "gen_ai.response.id": "chatcmpl-1",
-                "gen_ai.response.model": "gpt-4o-2024-08-06",
-                "gen_ai.response.finish_reasons": ["stop"],
-                "gen_ai.usage.input_tokens": 2006,
-                "gen_ai.usage.output_tokens": 300,
-                "gen_ai.usage.cache_read.input_tokens": 1920,
-                "gen_ai.usage.reasoning.output_tokens": 40,
-            }
-        )
-        labels = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": "gpt-4o",
-            "gen_ai.response.model": "gpt-4o-2024-08-06",
-            "server.address": "api.openai.com",
-            "server.port": 443,
-        }
-        within = trace.set_span_in_context(span)
-        duration, *tokens = self.histograms
-        duration.record(0.5, labels, within)
-        for histogram, kind in zip(tokens, ("input", "output"), strict=True):
-            histogram.record(300, {**labels, "gen_ai.token.type": kind}, within)
-        span.end()
-
-
-def transport(reply: Callable[[], httpx2.Response]) -> httpx2.MockTransport:
-    return httpx2.MockTransport(lambda _request: reply())
-
-
-class Times:
-    """Nanoseconds of a bare call, a floor operation and an instrumented call, taken in turn."""
-
-    def __init__(
-        self, bare: Callable[[], Any], ours: Callable[[], Any], floor: Callable[[], Any]
-    ) -> None:
-        self.bare: list[int] = []
-        self.floor: list[int] = []
-        self.ours: list[int] = []
-        turns = ((bare, self.bare), (floor, self.floor), (ours, self.ours))
-        for operation, _ in turns * 50:
-            operation()
-        gc.collect()
-        for turn in range(ROUNDS):
-            # Each goes first equally often, so that none always finds the caches warm.
-            for index in ((0, 1, 2), (1, 2, 0), (2, 0, 1))[turn % 3]:
-                operation, times = turns[index]
-                start = time.perf_counter_ns()
-                operation()
-                times.append(time.perf_counter_ns() - start)
-
-    def overhead(self) -> float:
-        """What ours costs over a bare call, in nanoseconds: the median of the pairs."""
-        return statistics.median(a - b for a, b in zip(self.ours, self.bare, strict=True))
-
-    def in_floors(self) -> float:
-        return self.overhead() / statistics.median(self.floor)
-
-    def mean_in_floors(self) -> float:
-        """The mean, less the slowest hundredth of each, where the machine did something else."""
-        bare, floor, ours = (
-            statistics.fmean(sorted(times)[: -len(times) // 100])
-            for times in (self.bare, self.floor, self.ours)
-        )
-        return (ours - bare) / floor
-
-
 def calls(name: str, telemetry: Telemetry, target: float) -> None:
     chat = json.dumps(shapes.chat()).encode()
     message = json.dumps(shapes.message()).encode()
@@ -225,6 +128,7 @@ def calls(name: str, telemetry: Telemetry, target: float) -> None:
             for kind in kinds
         )
         times = Times(lambda: call(bare), lambda: call(ours), telemetry.floor)  # noqa: B023
+        asyncio.run(times.run(ROUNDS))
         row(
             f"{client_name}, {name}, over a bare call",
             f"{times.in_floors():.2f} floor1",
@@ -316,7 +220,7 @@ def _per_chunk(pairs: list[tuple[int, int]], count: int) -> float:
 
 # With no SDK configured a call is left alone: measured in a process that has none.
 NO_SDK = """
-import tests.benchmarks.__main__ as b, farthing, openai, httpx2, json
+import tests.benchmarks.__main__ as b, farthing, openai, httpx2, json, asyncio
 body, headers = json.dumps(b.shapes.chat()).encode(), {"content-type": "application/json"}
 def make(kind):
     reply = lambda: httpx2.Response(200, headers=headers, content=body)
@@ -324,7 +228,9 @@ def make(kind):
 farthing.instrument()
 bare, ours = make(b.BareOpenAI), make(openai.OpenAI)
 call = lambda c: c.chat.completions.create(model="gpt-4o", messages=b.MESSAGES)
-print(b.Times(lambda: call(bare), lambda: call(ours), int).overhead() / 1000)
+times = b.Times(lambda: call(bare), lambda: call(ours), int)
+asyncio.run(times.run(b.ROUNDS))
+print(times.overhead() / 1000)
 """
 
 IMPORT = """
@@ -341,10 +247,9 @@ print((b - a) * 1000, (c - b) * 1000)
 
 
 def child(script: str) -> list[float]:
-    """What a fresh interpreter prints; its compiled modules are kept, as an application's are."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    """What a fresh interpreter prints."""
     command = [sys.executable, "-c", script]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    run = subprocess.run(command, check=True, capture_output=True, text=True, env=compiled())
     return [float(word) for word in run.stdout.split()]
 
 

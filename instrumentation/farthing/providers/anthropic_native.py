@@ -3,8 +3,10 @@
 From 2.0 on the client traces itself. ``FARTHING_ANTHROPIC_NATIVE`` says what becomes of its span of
 a call that is ours; whichever it is, there is one span, one cost and one set of metrics.
 
-- ``replace``: the client is given our span in a form that it cannot write to. It sends our trace
-  context with the request, as it would its own.
+- ``replace``: the client sends our trace context with the request, as it would its own, and makes
+  no span. To its own host it needs none for that; where a request may be signed, the client must
+  write the headers itself, after the signature, so it is given our span in a form that it cannot
+  write to.
 - ``keep``: the client's span carries what ours would: attribution, usage, cost, content. The client
   ends its span when the bytes of a body end, which may be before our call does; so that end waits
   for ours, and keeps its time. Where the client makes no span, because its tracing is turned off,
@@ -16,6 +18,7 @@ at its span is not instrumented at all: a second span would be a second cost.
 
 from __future__ import annotations
 
+import sys
 import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -69,7 +72,10 @@ def _opened(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
                 return held
             call.start_instead()
         if call.span.get_span_context().is_valid:
-            return _replacement(call, kwargs.get("attributes", args[3] if len(args) > 3 else None))
+            _keep_conversation(call, kwargs.get("attributes", args[3] if len(args) > 3 else None))
+            if call.request.server_address == _UNSIGNED and _sent_along(call.span, *args, **kwargs):
+                return None
+            return NonRecordingSpan(call.span.get_span_context())
     except Exception:
         log.debug("The client's span was left alone", exc_info=True)
     return wrapped(*args, **kwargs) if span is None else span
@@ -81,11 +87,30 @@ def _is_its_own(span: Span) -> bool:
     return made.is_valid and made.span_id != current.span_id
 
 
-def _replacement(call: Call, given: object) -> Span:
+def _keep_conversation(call: Call, given: object) -> None:
     conversation = said(fields(given), names.CONVERSATION_ID)
     if conversation is not None:  # the application gave it to the client: it is not lost
+        call.request.attributes[names.CONVERSATION_ID] = conversation
         call.span.set_attribute(names.CONVERSATION_ID, conversation)
-    return NonRecordingSpan(call.span.get_span_context())
+
+
+_UNSIGNED: Final = "api.anthropic.com"
+"""The host whose requests are never signed."""
+
+
+def _sent_along(
+    span: Span, _tracer: object, _url: object, options: Any, *_: object, **given: Any
+) -> bool:
+    """Whether the request carries the trace context of ``span`` now, if the client is to send it.
+
+    ``options`` are the client's own copy for this request.
+    """
+    if given.get("propagation", True):
+        headers = getattr(sys.modules.get("anthropic._tracing"), "trace_headers", None)
+        if headers is None:
+            return False
+        options.headers = {**fields(options.headers), **headers(span)}
+    return True
 
 
 def makes_span(client: Any, settings: Settings) -> bool:

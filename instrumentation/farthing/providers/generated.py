@@ -1,8 +1,11 @@
-"""Clients generated from an OpenAPI description: one base ``request`` method leads to every call.
+"""Clients generated from an OpenAPI description: three methods of one base lead to every call.
 
-The ``openai`` and ``anthropic`` packages (and groq, together and others) share a base client. Its
-``request`` is where every resource, helper, parse, raw and streaming call comes by, so it is the
-one method to wrap; the events of a stream are read by the one iterator inside the stream object.
+The ``openai`` and ``anthropic`` packages (and groq, together and others) share a base client. Every
+resource, helper, parse, raw and streaming call comes by its ``post`` or ``get``, and from there by
+``request``; whichever is reached first begins the call. Other tracers put a ``request`` of their
+own on the client's class, which may pass the base client's by or suppress what is in it; and a
+resource made before we came keeps the ``post`` that it knew. The events of a stream are read by
+the one iterator inside the stream object.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ def patches(library: Library) -> tuple[Patch, ...]:
     base, streaming = f"{library.package}._base_client", f"{library.package}._streaming"
 
     def request(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call, args, kwargs = _begin(library, client, args, kwargs)
+        call, args, kwargs = _begin(library, wrapped.__name__, client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
         with call:
@@ -66,7 +69,7 @@ def patches(library: Library) -> tuple[Patch, ...]:
         return result
 
     async def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call, args, kwargs = _begin(library, client, args, kwargs)
+        call, args, kwargs = _begin(library, wrapped.__name__, client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
         with call:
@@ -75,8 +78,11 @@ def patches(library: Library) -> tuple[Patch, ...]:
         return result
 
     return (
-        Patch(base, "SyncAPIClient.request", request, library.known),
-        Patch(base, "AsyncAPIClient.request", request_async, library.known),
+        *(
+            Patch(base, f"{client}.{method}", wrapper, library.known)
+            for client, wrapper in (("SyncAPIClient", request), ("AsyncAPIClient", request_async))
+            for method in ("post", "get", "request")
+        ),
         # Not every version has these: one that never retries, or cannot be closed, lacks nothing.
         Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
         Patch(base, "AsyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
@@ -100,27 +106,69 @@ def closing(wrapped: Any, stream: Any, args: Any, kwargs: Any) -> Any:
         _closed(stream)
 
 
-def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> tuple[Call | None, Any, Any]:
-    """The call that this request is, and what to call the client with.
+class Asked(NamedTuple):
+    """What one of the three methods was asked for. Immutable."""
 
-    No call where the request is none of ours, or nobody listens.
+    method: str
+    path: str
+    body: Any
+    extra: Any
+    """What the caller adds to the body."""
+    headers: Any
+    post_parser: Any
+
+    @staticmethod
+    def read(name: str, args: Any, kwargs: Any) -> Asked:
+        if name == "request":
+            options = kwargs["options"] if "options" in kwargs else args[1]
+            extra = getattr(options, "extra_json", None)
+            method, path, body = options.method.lower(), options.url, options.json_data
+            return Asked(method, path, body, extra, options.headers, options.post_parser)
+        path = args[0] if args else kwargs["path"]
+        given = fields(kwargs.get("options"))
+        extra, headers, parser = map(given.get, ("extra_json", "headers", "post_parser"))
+        return Asked(name, path, kwargs.get("body"), extra, headers, parser)
+
+    def changed(self, name: str, args: Any, kwargs: Any, **changes: Any) -> tuple[Any, Any]:
+        """The arguments with another ``body`` or ``post_parser``, in objects of their own."""
+        if name != "request":
+            sent = {"body": changes.pop("body")} if "body" in changes else {}
+            options = {**fields(kwargs.get("options")), **changes}
+            return args, {**kwargs, **sent, "options": options}
+        options = copy.copy(kwargs["options"] if "options" in kwargs else args[1])
+        for field, value in changes.items():
+            setattr(options, "json_data" if field == "body" else field, value)
+        if "options" in kwargs:
+            return args, {**kwargs, "options": options}
+        return (args[0], options, *args[2:]), kwargs
+
+
+def _begin(
+    library: Library, name: str, client: Any, args: Any, kwargs: Any
+) -> tuple[Call | None, Any, Any]:
+    """The call that ``name`` was called for, and what to call the client with.
+
+    No call where it is none of ours, or already begun, or nobody listens.
     """
     telemetry = current()
     if telemetry is None:
         return None, args, kwargs
     try:
-        options = kwargs["options"] if "options" in kwargs else args[1]
-        endpoint, id, url = _endpoint(library, client, options)
+        if name == "request" and (begun := calling()) is not None and not begun.requested:
+            begun.requested = True
+            return None, args, kwargs
+        asked = Asked.read(name, args, kwargs)
+        endpoint, id, url = _endpoint(library, client, asked.path)
         if (
             endpoint is None
-            or endpoint.method != options.method.lower()
+            or endpoint.method != asked.method
             or not telemetry.heard()
             or not is_instrumentation_enabled()
         ):
             return None, args, kwargs
-        body = fields(options.json_data)
-        if extra := getattr(options, "extra_json", None):
-            body = {**body, **extra}
+        body = fields(asked.body)
+        if asked.extra:
+            body = {**body, **asked.extra}
         if id is not None:
             body = {"id": id, **body}
         server = _server(library, client, telemetry, url)
@@ -134,17 +182,16 @@ def _begin(library: Library, client: Any, args: Any, kwargs: Any) -> tuple[Call 
         )
         makes_span = library.makes_span(client, telemetry.settings)
         call = Call(telemetry, endpoint, request, body, makes_span)
+        call.requested = name == "request"
     except Exception:
         log.debug("A call was not recorded", exc_info=True)
         return None, args, kwargs
-    return call, *_asking(call, telemetry.settings, body, options, args, kwargs)
+    return call, *_asking(call, telemetry.settings, body, asked, name, args, kwargs)
 
 
-def _endpoint(
-    library: Library, client: Any, options: Any
-) -> tuple[Endpoint | None, str | None, Any]:
-    """What ``options`` ask for, if it is one of ours; the id in its path; its whole URL."""
-    path, endpoints, url = options.url.partition("?")[0], library.endpoints, None
+def _endpoint(library: Library, client: Any, path: str) -> tuple[Endpoint | None, str | None, Any]:
+    """What ``path`` stands for, if it is one of ours; the id in it; its whole URL."""
+    path, endpoints, url = path.partition("?")[0], library.endpoints, None
     if "://" in path:
         url = client.base_url.join(path)
         path = url.path.removeprefix(client.base_url.path.rstrip("/"))
@@ -160,7 +207,7 @@ def _endpoint(
 
 
 def _asking(
-    call: Call, settings: Settings, body: Body, options: Any, args: Any, kwargs: Any
+    call: Call, settings: Settings, body: Body, asked: Asked, name: str, args: Any, kwargs: Any
 ) -> tuple[Any, Any]:
     """The arguments for the client, with what we want to know of its answer.
 
@@ -168,7 +215,7 @@ def _asking(
     """
     try:
         changed: dict[str, Any] = {}
-        if callable(parser := options.post_parser):
+        if callable(parser := asked.post_parser):
             # What is refused here was answered all the same, and is billed.
             def parsed(result: Any) -> Any:
                 call.parsed = result
@@ -177,25 +224,20 @@ def _asking(
             changed["post_parser"] = parsed
         wanted = call.endpoint.usage_request
         # Not where the application reads the bytes: an event could not be kept from it there.
-        if wanted and settings.include_usage and call.request.stream and not _is_raw(options):
+        if wanted and settings.include_usage and call.request.stream and not _is_raw(asked.headers):
             asking = wanted.ask(body)
             if asking is not None:
-                changed["json_data"] = asking
+                changed["body"] = asking
                 call.hidden = wanted.extra
         if changed:
-            options = copy.copy(options)
-            for name, value in changed.items():
-                setattr(options, name, value)
-            if "options" in kwargs:
-                return args, {**kwargs, "options": options}
-            return (args[0], options, *args[2:]), kwargs
+            return asked.changed(name, args, kwargs, **changed)
     except Exception:
         log.debug("A request was sent as it was", exc_info=True)
     return args, kwargs
 
 
-def _is_raw(options: Any) -> bool:
-    return _RAW in {name.lower() for name in fields(options.headers)}
+def _is_raw(headers: Any) -> bool:
+    return _RAW in {name.lower() for name in fields(headers)}
 
 
 _RAW: Final = "x-stainless-raw-response"
@@ -204,7 +246,8 @@ _RAW: Final = "x-stainless-raw-response"
 def _returned(call: Call, result: Any) -> None:
     """What came back of a call that did not raise: an answer, or something yet to be read."""
     try:
-        if hasattr(cast(Any, type(result)), "__stream__"):
+        # What it says it is: another tracer may have put a proxy around the stream.
+        if hasattr(result.__class__, "__stream__"):
             streams.watch(result, call)
         elif "http_response" in getattr(result, "__dict__", ()):
             response = result.http_response
