@@ -43,4 +43,4 @@ $(VENV)/ready: pyproject.toml uv.lock | $(UV)
 	@.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 
 clean:
-	rm -rf $(VENV) .uv dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .uv .venv-peers dist build .pytest_cache .ruff_cache .hypothesis

@@ -26,7 +26,7 @@ from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
 from farthing_processor.pricing import price
 from farthing_processor.usage import Usage
-from tests.benchmarks import pricing
+from tests.benchmarks import peers, pricing
 from tests.benchmarks.floor import MESSAGES, Telemetry, Times, compiled, transport
 from tests.instrumentation import shapes
 
@@ -65,6 +65,7 @@ def main() -> None:
     farthing.uninstrument()
     no_sdk()
     imports()
+    peers.main()
 
 
 def row(what: str, measured: str, target: str) -> None:

@@ -16,22 +16,7 @@ class Known(NamedTuple):
     why: str
 
 
-_KEPT: Final = (
-    "a result that a parser of the client's own changes is kept until the next collection"
-)
-
-KNOWN: Final[tuple[Known, ...]] = (
-    *(
-        Known("openai", "embeddings.create", ending, "*", _KEPT)
-        for ending in (
-            "use",
-            "call elsewhere",
-            "copies",
-            "too many requests",
-            "overloaded once",
-        )
-    ),
-)
+KNOWN: Final[tuple[Known, ...]] = ()
 
 
 def why(library: str, method: str, ending: str, kind: str) -> str | None:
