@@ -100,6 +100,33 @@ def test_responses_and_its_tools() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kinds", "searches", "preview", "problem"),
+    [
+        (["web_search"], 2, 0, ""),
+        (["web_search_2025_08_26", "function"], 2, 0, ""),
+        (["web_search_preview"], 0, 2, ""),
+        (["web_search_preview_2025_03_11", "file_search"], 0, 2, ""),
+        (["web_search", "web_search_preview"], 2, 0, "searches by two tools"),
+        ([], 2, 0, ""),
+        ([5, None], 2, 0, "invalid type"),
+    ],
+)
+def test_searches_by_the_preview_have_a_fee_of_their_own(
+    kinds: list[Any], searches: int, preview: int, problem: str
+) -> None:
+    body = {
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+        "tools": [{"type": kind} for kind in kinds],
+        "tool_usage": {"web_search": {"num_requests": 2}},
+    }
+    assert RESPONSES(body) == Usage(
+        1, 1, web_searches=searches, preview_searches=preview, problem=problem
+    )
+    body["tool_usage"] = {"web_search": {"num_requests": 0}}
+    assert RESPONSES(body) == Usage(1, 1)
+
+
+@pytest.mark.parametrize(
     ("tools", "model"),
     [
         ([{"type": "image_generation", "model": "gpt-image-2"}], "gpt-image-2"),

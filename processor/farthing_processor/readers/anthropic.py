@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from farthing_processor.readers.compatible import charged
 from farthing_processor.readers.values import Fields, count_in, fields, items, name_in
 from farthing_processor.usage import STANDARD_TIERS, Usage, fitted, joined
-
-_NO_MEDIA: Final = (0, 0, 0, 0, 0, 0)
-"""Audio and image, in, read from the cache and out."""
 
 
 class _Setting(NamedTuple):
@@ -25,7 +23,8 @@ def anthropic_messages(body: object) -> Usage | None:
 
     ``input_tokens`` excludes cache reads and writes, so the three are added. Compaction and advisor
     iterations are not in the top-level counts and go to `Usage.also`, an advisor under its own
-    model (https://platform.claude.com/docs/en/build-with-claude/compaction).
+    model (https://platform.claude.com/docs/en/build-with-claude/compaction). A gateway that speaks
+    this API may say what it charged (`compatible`).
     """
     usage = fields(fields(body).get("usage"))
     if not usage:
@@ -45,6 +44,8 @@ def anthropic_messages(body: object) -> Usage | None:
     iterations = usage.get("iterations")
     if iterations:
         read = _iterations(read, setting, iterations, faults)
+    if "cost" in usage:
+        read = read._replace(reported_cost=charged(usage, faults))
     status = fields(fields(usage.get("fallback_credit")).get("status"))
     if status.get("type") == "redeemed":
         faults.append("fallback credit redeemed")
@@ -76,8 +77,20 @@ def _anthropic(usage: Fields, setting: _Setting, faults: list[str]) -> Usage:
     if tools := usage.get("server_tool_use"):
         searches = count_in(fields(tools), "web_search_requests", faults) or 0
     inp = None if fresh is None else fresh + read + write
+    tier, batch, speed, geo = setting
     return Usage(
-        inp, out, read, write, write_1h, 0, reasoning, *_NO_MEDIA, searches, 0, 0, None, *setting
+        inp,
+        out,
+        read,
+        write,
+        write_1h,
+        0,
+        reasoning,
+        web_searches=searches,
+        tier=tier,
+        batch=batch,
+        speed=speed,
+        geo=geo,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from farthing_processor.readers.openai_tokens import INPUT, summed, token_usage
+from farthing_processor.readers.compatible import charged
+from farthing_processor.readers.openai_tokens import INPUT, REALTIME, summed, token_usage
 from farthing_processor.readers.values import Fields, count_in, fields, name_in, seconds_in
 from farthing_processor.usage import Usage, fitted, joined
 
@@ -13,8 +14,8 @@ UNNAMED_IMAGE_MODEL: Final = "image_generation"
 """Stands for the image model of a hosted tool call where the response does not name it. It has no
 price, so that such a call comes out as partial: its default model changes over time."""
 
-_AUDIO: Final = INPUT._replace(input_details="input_token_details")
-"""Transcriptions name their details in the singular."""
+_SECONDS: Final = ("seconds", "prompt_audio_seconds")
+"""What OpenAI and Mistral call a duration that is billed."""
 
 
 def openai_images(body: object) -> Usage | None:
@@ -34,17 +35,20 @@ def openai_images(body: object) -> Usage | None:
 def openai_transcription(body: object) -> Usage | None:
     """Transcriptions and translations, or the event that ends a stream (``transcript.text.done``).
 
-    Usage is in tokens or in seconds, as the model is billed. Plain text and subtitles have none,
-    and a verbose answer's ``duration`` is none: it does not say how that is rounded for the bill.
+    Usage is in tokens or in seconds, as the model is billed: where there are seconds, tokens are
+    none of the bill (Mistral reports both, https://docs.mistral.ai/capabilities/audio_transcription).
+    Plain text and subtitles have no usage, and a verbose answer's ``duration`` is none: it does not
+    say how that is rounded for the bill.
     """
     response = fields(body)
     usage = fields(response.get("usage"))
     if not usage:
         return None
-    if "seconds" not in usage:
-        return token_usage(response, usage, _AUDIO)
+    name = next((name for name in _SECONDS if usage.get(name)), None)
+    if name is None and "seconds" not in usage:
+        return token_usage(response, usage, REALTIME)
     faults: list[str] = []
-    seconds = seconds_in(usage, "seconds", faults)
+    seconds = seconds_in(usage, name or "seconds", faults)
     return Usage(input_audio_seconds=seconds, problem=joined(*faults))
 
 
@@ -92,6 +96,7 @@ def image_tokens(usage: Fields) -> Usage | None:
             input_image_tokens=count_in(details, "image_tokens", faults) or 0,
             cache_read_image_tokens=count_in(cached, "cached_image_tokens", faults) or 0,
             output_image_tokens=(out or 0) if out_image is None else out_image,
+            reported_cost=charged(usage, faults),
             problem=joined(*faults),
         )
     )

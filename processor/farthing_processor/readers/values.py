@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, cast
 
-from farthing_processor.usage import MAX_COUNT, is_duration
+from farthing_processor.usage import MAX_COUNT, Usage, is_duration
 
 Fields = Mapping[str, Any]
 
@@ -71,19 +71,36 @@ def _coerced(value: object) -> int | None:
 
 def seconds_in(owner: Fields, name: str, faults: list[str]) -> Decimal | None:
     """A duration in seconds, with every digit that JSON has of it."""
+    return _decimal_in(owner, name, faults)
+
+
+def dollars_in(owner: Fields, name: str, faults: list[str]) -> Decimal | None:
+    """An amount of money, with every digit that JSON has of it; None where it is below 0."""
+    return _decimal_in(owner, name, faults)
+
+
+def _decimal_in(owner: Fields, name: str, faults: list[str]) -> Decimal | None:
     value = owner.get(name)
     if value is None:
         return None
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
+    if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool):
         try:
             # The shortest text of a float is what JSON said.
-            seconds = Decimal(str(value))
+            number = Decimal(str(value))
         except (InvalidOperation, ValueError):
-            seconds = None
-        if is_duration(seconds):
-            return seconds
+            number = None
+        if is_duration(number):
+            return number.copy_abs()  # -0.0 is no less than 0
     faults.append(f"invalid {name}")
     return None
+
+
+def unpriced(what: str) -> tuple[str, Usage]:
+    """Something that is billed and that no count of `Usage` is for, for `Usage.also`.
+
+    It has no price, so that the call comes out as partial, and says what is missing.
+    """
+    return what, Usage()
 
 
 def name_in(owner: Fields, name: str, faults: list[str]) -> str:
