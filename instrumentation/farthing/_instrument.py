@@ -13,7 +13,7 @@ from farthing import patching, telemetry
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import settings
-from farthing_processor.pricing import rules_file, tables
+from farthing_processor.pricing import rules, tables
 
 _lock: Final = threading.Lock()
 _last: Final[list[object]] = []
@@ -44,7 +44,7 @@ def instrument(
         said_something = any(providers) or bool(options)
         with _lock:
             if telemetry.current() is None or (said_something and asked != _last):
-                problems += rules_file.put_in_use(chosen.prices)
+                problems += rules.use_file(chosen.prices)
                 tables.keep_at(chosen.prices_table)
                 tables.refresh_from(chosen.prices_refresh)
                 telemetry.use(telemetry.make(chosen, *providers))

@@ -24,7 +24,7 @@ from farthing_processor import semconv as names
 from farthing_processor.assessment import NOTHING, assess
 from farthing_processor.facts import Facts
 from farthing_processor.recording import Entry, before_collection
-from farthing_processor.usage import Usage
+from farthing_processor.usage import STANDARD_TIERS, Usage
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -242,6 +242,8 @@ class Call:
             usage = _read(endpoint.usage, body) if payer is not None else None
         if usage is None and error_type is None:
             usage = self._request_usage
+        elif usage is not None and not usage.tier:
+            usage = _as_asked(usage, request, answer)
         estimate = None
         if payer is not None and self._telemetry.settings.estimate:
             estimate = self._estimate(body, answer, usage)
@@ -344,6 +346,15 @@ def calling() -> Call | None:
 
 
 _NO_ANSWER: Final = Answer()
+
+
+def _as_asked(usage: Usage, request: Request, answer: Answer) -> Usage:
+    """``usage`` at the service tier that was asked for, where the answer names none at all."""
+    asked = request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
+    if not isinstance(asked, str) or asked in STANDARD_TIERS:
+        return usage
+    told = names.OPENAI_RESPONSE_SERVICE_TIER in answer.attributes
+    return usage if told else usage._replace(tier=asked)
 
 
 def _read(reader: Callable[[Any], _T | None], body: Any) -> _T | None:

@@ -41,7 +41,7 @@ context    what else of the call changes its price, an object with any of
 
 def _price(argv: list[str]) -> int:
     from farthing_processor import settings
-    from farthing_processor.pricing import explain, rules_file
+    from farthing_processor.pricing import explain, rules
 
     width = max(map(len, explain.CONTEXT))
     keys = [f"             {name:<{width}}  {key.says}" for name, key in explain.CONTEXT.items()]
@@ -51,14 +51,19 @@ def _price(argv: list[str]) -> int:
         description=_PRICE + "\n".join(keys),
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per input object")
+    parser.add_argument(
+        "--explain", action="store_true", help="say what decided each price, and who says so"
+    )
     arguments = parser.parse_args(argv)
-    for problem in rules_file.put_in_use(settings.load()[0].prices):
+    for problem in rules.use_file(settings.load()[0].prices):
         sys.stderr.write(f"farthing price: {problem}\n")
     if sys.stdin.isatty():
         sys.stderr.write(
             "Type or paste JSON, then press Ctrl-D. farthing price --help says what.\n"
         )
-    code, out, err = explain.main(sys.stdin.buffer.read(), as_json=arguments.json)
+    code, out, err = explain.main(
+        sys.stdin.buffer.read(), as_json=arguments.json, why=arguments.explain
+    )
     encoding = sys.stdout.encoding
     sys.stdout.write(out.encode(encoding, "backslashreplace").decode(encoding))
     sys.stderr.write(err)
@@ -89,7 +94,7 @@ def _demo(argv: list[str]) -> int:
 _DOCTOR = "check that this environment records, prices and exports calls"
 _COMMANDS: Mapping[str, tuple[Callable[[list[str]], int], str]] = {
     "price": (_price, "price usage given on standard input, as the provider's JSON"),
-    "prices": (_prices, "check a file with your own prices"),
+    "prices": (_prices, "show, search, compare and update the price table; check your own prices"),
     "doctor": (_doctor, _DOCTOR),
     "demo": (_demo, "run a sample agent against a simulated provider and show what it cost"),
 }

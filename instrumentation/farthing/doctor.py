@@ -21,7 +21,7 @@ from farthing import patching, telemetry
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import settings
-from farthing_processor.pricing import prices_age_s, prices_version, rules_file
+from farthing_processor.pricing import prices_age_s, prices_version, rules_file, tables
 
 STALE_DAYS = 60
 """Prices move every few weeks: older than this, new models are missing from the table."""
@@ -210,12 +210,27 @@ def _clients() -> Iterator[Finding]:
 
 
 def _prices() -> Iterator[Finding]:
+    place = tables.place()
+    try:
+        if place:
+            tables.kept(place)
+    except tables.Unusable as fault:
+        yield Finding(
+            False,
+            f"The price table {place} cannot be used ({fault}). Delete it, or run farthing prices"
+            " update.",
+        )
     days = int(prices_age_s() // 86400)
-    table = f"The price table {prices_version()} is {days} days old"
+    source = tables.in_use_from() or "shipped with farthing"
+    table = f"The price table {prices_version()} ({source}) is {days} days old"
     if days <= STALE_DAYS:
         yield Finding(True, f"{table}.")
     else:
-        yield Finding(False, f"{table}, so new models have no price: upgrade farthing.")
+        yield Finding(
+            False,
+            f"{table}, so new models have no price: upgrade farthing, or run farthing prices"
+            " update.",
+        )
 
 
 def _rules() -> Iterator[Finding]:

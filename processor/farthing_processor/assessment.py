@@ -35,6 +35,10 @@ class Assessment(NamedTuple):
     source: str = names.SOURCE_LOCAL
     reason: str | None = None
     """Why there is no amount, in one word of a fixed list; None where there is one."""
+    cache_savings: float = 0.0
+    """USD that the prompt cache saved; below 0 where it cost more. 0 where there was none."""
+    other: float | None = None
+    """The other amount, in USD, where the provider's and ours differ by more than 1 %."""
 
 
 PRICED_AS_ASKED: Final = frozenset({"aws.bedrock"})
@@ -49,7 +53,8 @@ NOTHING: Final = Assessment(None, None, {}, (), {})
 
 
 def assess(facts: Facts, who: Attribution) -> Assessment:
-    """Price a call. Never raises for any facts; pure but for the compiled-price cache.
+    """Price a call. Never raises for any facts; pure but for the prices in use, which are those of
+    the process: the table, and the user's rules.
 
     The model is the one that answered, else the one that was asked for: an alias, a deployment or a
     router is asked, a model with a price answers. Not so where the request decides the price
@@ -64,10 +69,15 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
     due = payable(usage, facts.operation, facts.server_address)
     if due is None and facts.estimate is not None:
         due = _whole(facts.estimate, facts.operation, facts.server_address)
-    priced = price(due, provider=facts.provider, model=model, at_ns=facts.start_ns)
+    priced = price(
+        due, provider=facts.provider, model=model, at_ns=facts.start_ns, facts=facts, who=who
+    )
     attributes: dict[str, AttributeValue] = {names.COST_STATUS: priced.status}
     cost = priced.usd
-    source = names.SOURCE_PROVIDER if priced.status == "reported" else names.SOURCE_LOCAL
+    other = priced.other
+    savings = 0.0
+    classes = priced.classes
+    source = names.SOURCE_PROVIDER if priced.by_provider else names.SOURCE_LOCAL
     if cost is not None:
         attributes[names.COST_AMOUNT] = cost
         attributes[names.COST_CURRENCY] = names.CURRENCY_USD
@@ -76,9 +86,15 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
             attributes[names.COST_MATCH] = priced.match
         if priced.prices:
             attributes[names.COST_PRICES] = priced.prices
-        for name, amount in priced.classes.items():
+        for name, amount in classes.items():
             attributes[_CLASS_NAMES[name]] = amount
-    return Assessment(cost, priced.status, priced.classes, (), attributes, source, priced.reason)
+        if priced.saved:
+            attributes[names.COST_CACHE_SAVINGS] = savings = priced.savings
+        if other is not None:
+            attributes[names.COST_OURS if priced.by_provider else names.COST_REPORTED] = other
+    return Assessment(
+        cost, priced.status, classes, (), attributes, source, priced.reason, savings, other
+    )
 
 
 def payable(usage: Usage | None, operation: str, server_address: str | None) -> Usage | None:

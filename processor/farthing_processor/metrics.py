@@ -138,7 +138,7 @@ COST: Final = Metric(
     "{cost}",
     "histogram",
     "Cost of a call, in the currency of gen_ai.usage.cost.currency.",
-    (*CALL_LABELS, names.COST_CURRENCY, names.COST_SOURCE),
+    (*CALL_LABELS, names.COST_CURRENCY, names.COST_SOURCE, names.COST_PRICES),
     COST_BUCKETS,
 )
 UNPRICED: Final = Metric(
@@ -148,6 +148,28 @@ UNPRICED: Final = Metric(
     "Calls that may have cost money and have no amount, by reason.",
     (*CALL_LABELS, names.UNPRICED_REASON),
 )
+DISAGREEMENTS: Final = Metric(
+    "farthing.cost.disagreements",
+    "{call}",
+    "counter",
+    "Calls whose cost as the provider reported it differs from ours by more than 1 %; "
+    "gen_ai.usage.cost.source says which of the two is recorded as the cost.",
+    (*CALL_LABELS, names.COST_SOURCE),
+)
+CACHE_SAVINGS: Final = Metric(
+    "farthing.cache.savings",
+    "USD",
+    "counter",
+    "What calls would have cost more without the prompt cache. Of calls that cost more because of "
+    "it there is farthing.cache.surcharges: the difference of the two is what caching is worth.",
+)
+CACHE_SURCHARGES: Final = Metric(
+    "farthing.cache.surcharges",
+    "USD",
+    "counter",
+    "What calls cost more because of the prompt cache: they wrote to it and read too little.",
+)
+"""Two counters and not one up-down counter: a rate over time is only right for what never falls."""
 RETRIES: Final = Metric(
     "farthing.retries",
     "{retry}",
@@ -178,6 +200,9 @@ CATALOGUE: Final = (
     INFERENCE_OUTPUT_PER_CALL,
     COST,
     UNPRICED,
+    DISAGREEMENTS,
+    CACHE_SAVINGS,
+    CACHE_SURCHARGES,
     RETRIES,
     PRICES_AGE,
 )

@@ -134,7 +134,17 @@ class Recorder:
                 names.COST_CURRENCY: names.CURRENCY_USD,
                 names.COST_SOURCE: assessment.source,
             }
+            # A series for each table there was: of a model there is one at a time.
+            if prices := assessment.attributes.get(names.COST_PRICES):
+                money[names.COST_PRICES] = str(prices)
             put(catalogue.COST, assessment.cost, {**labels, **money})
+            if assessment.other is not None:
+                put(catalogue.DISAGREEMENTS, 1, {**labels, names.COST_SOURCE: assessment.source})
+            saved = assessment.cache_savings
+            if saved > 0:
+                put(catalogue.CACHE_SAVINGS, saved)
+            elif saved < 0:
+                put(catalogue.CACHE_SURCHARGES, -saved)
         elif assessment.reason is not None:
             put(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
         if facts.attempts > 1:

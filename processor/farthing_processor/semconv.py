@@ -83,6 +83,13 @@ COST_CLASSES: Final = ("input", "cache_read", "cache_write", "output", "tools")
 COST_STATUS: Final = "farthing.cost.status"
 COST_MATCH: Final = "farthing.cost.match"
 COST_PRICES: Final = "farthing.cost.prices"
+COST_CACHE_SAVINGS: Final = "farthing.cost.cache_savings"
+"""USD that the same usage would have cost more without the prompt cache; below 0 where the cache
+cost more than it saved."""
+COST_OURS: Final = "farthing.cost.amount"
+"""USD by our prices, where the amount is the provider's and they differ."""
+COST_REPORTED: Final = "farthing.cost.reported"
+"""USD as the provider reported it, where the amount is by the user's rule and they differ."""
 
 # Who pays.
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"

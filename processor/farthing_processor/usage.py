@@ -42,9 +42,12 @@ class Usage(NamedTuple):
     web_searches: int = 0
     """Billable web searches (requests, not results)."""
     file_searches: int = 0
-    """Billable searches of hosted files."""
+    """Billable searches of hosted files, or of documents to be ranked (Cohere's search units)."""
     input_characters: int = 0
     """Text to be spoken, by the character; billed by models whose price is by the character."""
+    preview_searches: int = 0
+    """Billable web searches by the preview of that tool, which has its own fee (OpenAI's
+    ``web_search_preview``); none of them is in ``web_searches``."""
 
     input_audio_seconds: Decimal | None = None
     """Audio listened to, where the provider reports it by duration and not in tokens."""
@@ -101,7 +104,8 @@ def reports(usage: Usage) -> bool:
         usage.input_tokens is None
         and usage.output_tokens is None
         and usage.input_audio_seconds is None
-        and not (usage.web_searches or usage.file_searches or usage.input_characters)
+        and not (usage.web_searches or usage.preview_searches or usage.file_searches)
+        and not usage.input_characters
     )
 
 

@@ -6,7 +6,7 @@ import timeit
 from collections.abc import Callable
 
 from farthing_processor.pricing import price
-from farthing_processor.pricing.cards import Cards
+from farthing_processor.pricing.cards import Cards, from_table
 from farthing_processor.pricing.pack import Pack, shipped
 from farthing_processor.readers import READERS
 from farthing_processor.usage import Usage
@@ -47,8 +47,10 @@ def figures() -> dict[str, float]:
         ),
         "price, audio": _us(_pricing(audio, "openai", "gpt-audio")),
         "price, unknown model": _us(_pricing(plain, "openai", "gpt-99")),
-        "compile a card": _us(lambda: Cards().get(key, AT_NS), 2000),
-        "an unknown name for the first time": _us(lambda: Cards().get(missing, AT_NS), 2000),
+        "compile a card": _us(lambda: Cards(from_table).get(key, AT_NS), 2000),
+        "an unknown name for the first time": _us(
+            lambda: Cards(from_table).get(missing, AT_NS), 2000
+        ),
         "read a chat usage": _us(lambda: READERS["openai", "chat.completions"](CHAT)),
         "read a message usage": _us(lambda: READERS["anthropic", "messages"](MESSAGE)),
         "load the pack and one provider": _us(_load, 20),

@@ -59,6 +59,7 @@ def test_message_is_one_priced_span(telemetry: Telemetry, provider: Provider) ->
         "farthing.cost.cache_write": 0.0255,
         "farthing.cost.output": 0.0075,
         "farthing.cost.status": "priced",
+        "farthing.cost.cache_savings": 0.2595,
         "farthing.cost.prices": dict(span.attributes or {})["farthing.cost.prices"],
         "farthing.step.name": "chat claude-sonnet-4-6",
     }

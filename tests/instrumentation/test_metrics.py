@@ -35,7 +35,10 @@ NEW = {
     # The newest conventions keep it for what is not inference.
     "gen_ai.client.operation.duration": 1,
 }
-COST = {"gen_ai.client.operation.cost": 2 * shapes.CHAT_COST + 0.00013}
+COST = {
+    "gen_ai.client.operation.cost": 2 * shapes.CHAT_COST + 0.00013,
+    "farthing.cache.savings": 2 * 0.0024,
+}
 TIMES = ("duration", "first_chunk")
 
 

@@ -63,6 +63,7 @@ def test_chat_is_one_priced_span(telemetry: Telemetry, provider: Provider) -> No
         "farthing.cost.cache_read": 0.0024,
         "farthing.cost.output": 0.003,
         "farthing.cost.status": "priced",
+        "farthing.cost.cache_savings": 0.0024,
         "farthing.cost.prices": dict(span.attributes or {})["farthing.cost.prices"],
         "farthing.step.name": "chat gpt-4o",
     }
@@ -77,6 +78,7 @@ def test_chat_is_one_set_of_metrics(telemetry: Telemetry, provider: Provider) ->
         "gen_ai.client.operation.duration": 1,
         "gen_ai.client.token.usage": 2,
         "gen_ai.client.operation.cost": 1,
+        "farthing.cache.savings": 1,
     }
     (cost,) = points["gen_ai.client.operation.cost"]
     assert (cost.count, cost.sum) == (1, shapes.CHAT_COST)

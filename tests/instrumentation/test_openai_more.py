@@ -215,6 +215,20 @@ def test_what_a_refused_parse_cost(telemetry: Telemetry, provider: Provider) -> 
 
 
 @pytest.mark.parametrize(
+    ("served", "cost"),
+    [("flex", 0.0155), ("default", 0.031), (None, 0.0155)],
+)
+def test_the_tier_is_the_one_that_served_else_the_one_asked_for(
+    telemetry: Telemetry, provider: Provider, served: str | None, cost: float
+) -> None:
+    usage = {"prompt_tokens": 8000, "completion_tokens": 2100, "total_tokens": 10100}
+    body = shapes.chat(usage, model="gpt-5-2025-08-07", service_tier=served)
+    client = provider.answers(shapes.ok(body)).openai()
+    client.chat.completions.create(model="gpt-5", messages=MESSAGES, service_tier="flex")
+    assert telemetry.attributes()["gen_ai.usage.cost.amount"] == cost
+
+
+@pytest.mark.parametrize(
     "url",
     ["https://api.openai.com/v1/chat/completions", "/chat/completions", "chat/completions?a=b"],
 )

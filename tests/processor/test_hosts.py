@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import genai_prices.data
 import pytest
 
 from farthing_processor.pricing.hosts import HOSTS, provider_of, residency_of
@@ -32,6 +35,18 @@ from farthing_processor.semconv import PROVIDER_OTHER
         ("generativelanguage.googleapis.com", "gcp.gemini"),
         ("openrouter.ai", "openrouter"),
         ("api.x.ai", "x_ai"),
+        ("api.deepseek.com", "deepseek"),
+        ("api.groq.com", "groq"),
+        ("api.mistral.ai", "mistral_ai"),
+        ("api.together.xyz", "together"),
+        ("api.fireworks.ai", "fireworks"),
+        ("api.cerebras.ai", "cerebras"),
+        ("dbc-1.cloud.databricks.com", "databricks"),
+        ("adb-1.2.azuredatabricks.net", "databricks"),
+        ("router.huggingface.co", PROVIDER_OTHER),
+        ("acme.azure-api.net", PROVIDER_OTHER),
+        ("gateway.ai.cloudflare.com", PROVIDER_OTHER),
+        ("acme.modal.run", PROVIDER_OTHER),
         ("api.openai.com.evil.example", PROVIDER_OTHER),
         ("notapi.openai.com", PROVIDER_OTHER),
         ("evil-api.openai.com.example.org", PROVIDER_OTHER),
@@ -49,6 +64,14 @@ from farthing_processor.semconv import PROVIDER_OTHER
 )
 def test_provider_of(host: str | None, provider: str) -> None:
     assert provider_of(host) == provider
+
+
+@pytest.mark.parametrize("provider", genai_prices.data.providers, ids=lambda each: each.id)
+def test_every_provider_of_the_pack_has_a_host_or_a_reason(provider: Any) -> None:
+    """A host that the pack's own pattern names is that provider, or one of many behind it."""
+    shared = ("huggingface_", "modal", "openai-decisions", "cursor")
+    named = {PROVIDERS.get(name, name) for name in HOSTS.values()}
+    assert (provider.id in {*named, "aws"}) != provider.id.startswith(shared)
 
 
 def test_another_port_is_another_server() -> None:

@@ -92,7 +92,7 @@ def test_what_a_priced_call_says() -> None:
          "no rate for image output"),
         (Usage(1000, 0, web_searches=2, file_searches=4), "gpt-5", "priced", "0.03125", ""),
         (Usage(1000, 0, web_searches=2), "gpt-4", "partial", "0.03", "no rate for web search"),
-        (Usage(1000, 0, 0, 800, 0, 300), "gpt-6.1-sol", "partial", "0.00165",
+        (Usage(1000, 0, 0, 800, 0, 300), "gpt-6-sol", "partial", "0.00165",
          "no rate for 12 h cache write"),
     ],
 )  # fmt: skip
@@ -140,7 +140,9 @@ def test_reason_of_no_price(provider: str, model: str, reason: str) -> None:
         ({"batch": True}, "claude-opus-4-8", "anthropic", "priced", "0.00375"),
         ({"geo": "us"}, "claude-opus-4-8", "anthropic", "priced", "0.00825"),
         ({"geo": "us"}, "claude-haiku-4-5", "anthropic", "partial", "0.0015"),
-        ({"geo": "us", "speed": "fast"}, "claude-opus-4-8", "anthropic", "partial", "0.0165"),
+        # Where it is served comes on top of how fast, or by the batch.
+        ({"geo": "us", "speed": "fast"}, "claude-opus-4-8", "anthropic", "priced", "0.0165"),
+        ({"geo": "us", "batch": True}, "claude-opus-4-8", "anthropic", "priced", "0.004125"),
         ({"geo": "eu"}, "gpt-5.4", "openai", "priced", "0.0044"),
         ({"geo": "eu"}, "gpt-5", "openai", "priced", "0.00225"),
         ({"geo": "mars"}, "gpt-5.4", "openai", "partial", "0.004"),

@@ -3,17 +3,18 @@
 Where we say ``priced`` or ``free``, the two agree to the last digit. Where genai-prices silently
 prices at a parent's rate or leaves something out (audio without an audio rate, a one-hour cache
 write without a rate, a search without a fee, a tier without a variant, tokens of a model that is
-priced by the second), we say ``partial`` or ``unpriced`` and need not agree.
+priced by the second), we say ``partial`` or ``unpriced`` and need not agree. Nor need we where the
+overlay has a say (``test_pricing_overlay.py``).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import genai_prices.data
@@ -83,12 +84,17 @@ def test_every_name_of_every_provider() -> None:
             if "no rate for output" in priced.problem:  # an embedding model
                 usage = usage._replace(output_tokens=0, reasoning_tokens=0)
                 priced = ours(provider_id, name, usage, at)
+            if "overlay" in priced.prices:
+                continue
             total += 1
             if priced.status in ("priced", "free"):
                 agreed += 1
                 exact = expected(provider_id, name, usage, at, STANDARD)
-                assert (priced.match, priced.exact()) == ("exact", exact), (provider_id, name, at)
+                assert priced.exact() == exact, (provider_id, name, at)
                 assert priced.usd == float(exact)
+                # An alias that moves is listed by the pack and yet not sure.
+                moves = priced.match == "loose" and name.endswith("-latest")
+                assert priced.match == "exact" or moves, (provider_id, name)
             else:
                 assert priced.status in ("partial", "unpriced"), (provider_id, name, priced)
     assert agreed > 0.95 * total > 3000, f"{agreed} of {total} agreed"
@@ -176,6 +182,8 @@ def test_any_usage_in_any_setting_at_any_moment(
     at = START + timedelta(seconds=second)
     priced = ours(provider_id, name, usage, at)
     event(priced.status)
+    if "overlay" in priced.prices:
+        return
     if priced.status not in ("priced", "free"):
         assert priced.status in ("partial", "unpriced")
         return
@@ -188,20 +196,13 @@ def test_any_usage_in_any_setting_at_any_moment(
 
 
 def test_the_committed_pack_is_what_the_script_makes() -> None:
-    script = _script()
-    assert script.PACK.read_text() == script.generate(), "run `python scripts/make_prices.py`"
+    script = Path(__file__).parents[2] / "scripts/make_prices.py"
+    check = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert (check.returncode, check.stdout + check.stderr) == (0, "")
 
 
 def test_the_pack_is_whole() -> None:
     assert sum(len(names_of(provider_id)) for provider_id in ORACLE) > 3000
     assert shipped().provider("nobody") is None
-
-
-def _script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts/make_prices.py"
-    spec = importlib.util.spec_from_file_location("make_prices", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -71,6 +71,25 @@ def bill(usage: Usage, card: Card) -> Bill:
     return Bill(lines, tuple(unknown))
 
 
+def cache_savings(usage: Usage, card: Card) -> int:
+    """What the prompt cache saved: what the same usage would have cost without it, less what it
+    does, in ``1 / Card.per_usd`` dollars. 0 where one of the rates is not known."""
+    if not (usage.cache_read_tokens or usage.cache_write_tokens):
+        return 0
+    rates = card.rates(usage.input_tokens or 0)
+    saved = 0
+    for sign, rows in ((1, _rows(usage._replace(**_UNCACHED), rates)), (-1, _rows(usage, rates))):
+        for part_of, _, quantity, rate in rows:
+            if quantity and part_of in (INPUT, CACHE_READ, CACHE_WRITE):
+                if rate is None:
+                    return 0
+                saved += sign * quantity * rate
+    return saved
+
+
+_UNCACHED: Final = {name: 0 for name in Usage._fields if name.startswith("cache_")}
+
+
 def _overlap(usage: Usage) -> int:
     """Tokens that are audio or image and cached too, beyond those reported as both."""
     both = usage.cache_read_audio_tokens + usage.cache_read_image_tokens
@@ -119,6 +138,7 @@ def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None],
         (OUTPUT, "audio output", out_audio, rates.output_audio),
         (OUTPUT, "image output", out_image, rates.output_image),
         (TOOLS, "web search", usage.web_searches, rates.web_search),
+        (TOOLS, "preview web search", usage.preview_searches, rates.preview_search),
         (TOOLS, "file search", usage.file_searches, rates.file_search),
         (TOOLS, "request", 1 if rates.request else 0, rates.request),
     )

@@ -8,19 +8,21 @@ until the one division that makes it a float.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final, NamedTuple
 
+from farthing_processor.pricing.moments import edges, holds
 from farthing_processor.pricing.names import Match
-from farthing_processor.pricing.pack import Prices, Rate, When
-from farthing_processor.pricing.uplifts import uplift
+from farthing_processor.pricing.overlay_rows import Row
+from farthing_processor.pricing.pack import Prices, Rate
 from farthing_processor.usage import STANDARD_TIERS, joined
 
-DAY_NS: Final = 86_400 * 10**9
 EVER: Final = 2**127
 """Later than any moment, larger than any count."""
-_EPOCH = date(1970, 1, 1).toordinal()
+
+Key = tuple[str, str | None, str, bool, str, str]
+"""What a card is of: provider, model, tier, batch, speed, geography."""
 
 
 class Setting(NamedTuple):
@@ -83,6 +85,7 @@ class Rates(NamedTuple):
     output_image: int | None
     reasoning: int | None
     web_search: int | None
+    preview_search: int | None
     file_search: int | None
     request: int | None
 
@@ -104,11 +107,14 @@ PRICE_KEYS: Final[Mapping[str, str]] = {
     "output_image": "output_image_mtok",
     "reasoning": "output_reasoning_mtok",
     "web_search": "web_searches_kcount",
+    "preview_search": "preview_searches_kcount",
     "file_search": "storage_searches_kcount",
     "request": "requests_kcount",
 }
 """The pack's key of each rate."""
 
+_FEES: Final = Rates._fields.index("web_search")
+"""Where in `Rates` the fees begin; what comes before is what a model takes in and puts out."""
 _PER = {"mtok": 6, "mchars": 6, "kcount": 3, "hours": 0}
 """Powers of ten that the units of a key stand for."""
 
@@ -122,10 +128,10 @@ class Card(NamedTuple):
     brackets: tuple[tuple[int, Rates], ...] = ()
     """(more input tokens than this, rates of the whole request), ascending from -1."""
     per_usd: int = 1
-    simple: tuple[int, int, int, int, int | None, int | None] | None = None
+    simple: tuple[int, int, int, int, int | None, int | None, int] | None = None
     """Below the first long-context threshold, where nothing about the card needs more care: the
-    rates of input, output, cache read and write, what a write for 1 h costs above that, and the fee
-    of a web search."""
+    rates of input, output, cache read and write, what a write for 1 h costs above that, and the
+    fees of a web search and of the request."""
     limit: int = -1
     """The largest input that ``simple`` is for."""
     match: str = ""
@@ -137,7 +143,28 @@ class Card(NamedTuple):
     unpriced: str | None = None
     """Why there is no price: ``unknown_provider``, ``unknown_model`` or ``no_price``."""
     prices: str = ""
-    """The version of the table it was compiled from."""
+    """The version of the table it was compiled from, and the user's rule that it is by."""
+    by_rule: bool = False
+    """Whether a rule of the user's made it."""
+    hourly: Fraction | None = None
+    """USD for an hour of one call, where that is the price: there are no rates then."""
+    table: int = 0
+    """Which table it was compiled from (`tables.SERIAL`)."""
+
+    @property
+    def needs_usage(self) -> bool:
+        """Whether no amount is known before what a call consumed is."""
+        if self.free or self.hourly is not None:
+            return False
+        used = [rate for _, rates in self.brackets for rate in rates[:_FEES]]
+        return not used or any(rate != 0 for rate in used)
+
+    def without_fee(self) -> Card:
+        """For what is billed beside a request, which pays the request's own fee."""
+        return self._replace(
+            simple=None,
+            brackets=tuple((above, rates._replace(request=None)) for above, rates in self.brackets),
+        )
 
     def rates(self, input_tokens: int) -> Rates:
         """The rates of a request by its whole input, cache included."""
@@ -149,8 +176,10 @@ def unpriced(reason: str, match: str = "", model: str = "") -> Card:
     return Card(-EVER, EVER, match=match, model=model, unpriced=reason)
 
 
-def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Card:
-    """The card of a model at a moment.
+def compile_card(
+    match: Match, setting: Setting, called: str, at_ns: int, rows: tuple[Row, ...] = ()
+) -> Card:
+    """The card of a model at a moment, with what ``rows`` of the overlay change.
 
     ``called`` is the pack's provider that serves it. Of a model that it resells for another, the
     price variants are not for sale there (genai-prices' rule), so that no tier but the standard has
@@ -159,32 +188,42 @@ def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Car
     model = match.model
     own = model.provider == called
     name = f"{model.provider}/{model.id}"
-    variants = model.variants if own else ()
-    whens = [when for when, _ in model.prices] + [when for _, _, when, _ in variants]
-    edges = {edge for when in whens for edge in _edges(when, at_ns)}
-    since = max((edge for edge in edges if edge <= at_ns), default=-EVER)
-    until = min((edge for edge in edges if edge > at_ns), default=EVER)
-
-    standing = [prices for when, prices in model.prices if _holds(when, at_ns)]
-    prices = dict(standing[-1] if standing else model.prices[0][1])
     axes = setting.axes()
+    rows = tuple(row for row in rows if not row.of[0] or _is_of(row, axes))
+    variants = [
+        (axis, value, when, rates)
+        for axis, value, when, rates in (model.variants if own else ())
+        if axes.get(axis) == value
+    ]
+    whens = [when for when, _ in model.prices] + [when for _, _, when, _ in variants]
+    whens += [row.when for row in rows]
+    changes = {edge for when in whens for edge in edges(when, at_ns)}
+    since = max((edge for edge in changes if edge <= at_ns), default=-EVER)
+    until = min((edge for edge in changes if edge > at_ns), default=EVER)
+    rows = tuple(row for row in rows if holds(row.when, at_ns))
+
+    standing = [prices for when, prices in model.prices if holds(when, at_ns)]
+    listed = standing[-1] if standing else model.prices[0][1]
+    prices = _with_rows(listed, [row for row in rows if not row.of[0]])
     covered: dict[str, str] = {}
     overrides: dict[str, Rate] = {}
     for axis, value, when, rates in variants:
-        if axes.get(axis) == value and _holds(when, at_ns):
+        if holds(when, at_ns):
             covered[axis] = value
             overrides = {**rates, **overrides}
-    prices |= overrides
-    times = uplift(called, model.id, axes["geo"]) if "geo" in axes else None
-    if times is not None:
-        covered["geo"] = axes["geo"]
-        prices = {
-            key: rate if key.endswith("_kcount") else _times(rate, times)
-            for key, rate in prices.items()
-        }
+    if overrides:
+        # What a row says of the standard setting is not said of another one; a fee is of all.
+        kept = {key: rate for key, rate in prices.items() if key in listed or _is_fee(key)}
+        prices = kept | overrides
+    settings = [row for row in rows if row.of[0]]
+    prices = _with_rows(prices, settings)
+    together = len(covered) + sum(not row.on_top for row in settings) > 1
+    covered |= {row.of[0]: axes[row.of[0]] for row in settings}
     unknown = [f"no rate for {axis} {value}" for axis, value in axes.items() if axis not in covered]
-    if len(covered) > 1:
+    if together:
         unknown.append(f"no rate for {' with '.join(covered.values())}")
+    if match.problem:
+        unknown.append(match.problem)
     if unread := sorted(prices.keys() - set(PRICE_KEYS.values())):
         unknown.append(f"usage does not report {', '.join(unread)}")
 
@@ -194,8 +233,8 @@ def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Car
     prices = {key: rate for key, rate in prices.items() if key not in unread}
     if prices.keys().isdisjoint(_USE_KEYS):
         return unpriced("no_price", match.how, name)._replace(since=since, until=until)
-    scale = max(_places(key, at) for key, rate in prices.items() for _, at in _tiers(rate))
-    thresholds = {above for rate in prices.values() for above, _ in _tiers(rate)}
+    scale = max(_places(key, at) for key, rate in prices.items() for _, at in tiers(rate))
+    thresholds = {above for rate in prices.values() for above, _ in tiers(rate)}
     brackets = tuple((above, _rates(prices, above, scale)) for above in sorted(thresholds))
     first = brackets[0][1]
     free = not any(rate for _, rates in brackets for rate in rates)
@@ -205,7 +244,7 @@ def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Car
         hour, search = first.cache_write_1h, first.web_search
         if not (inp is None or out is None or read is None or write is None):
             extra = None if hour is None else hour - write
-            simple = (inp, out, read, write, extra, search)
+            simple = (inp, out, read, write, extra, search, first.request or 0)
     return Card(
         since=since,
         until=until,
@@ -217,16 +256,46 @@ def compile_card(match: Match, setting: Setting, called: str, at_ns: int) -> Car
         model=name,
         problem=joined(*unknown),
         free=free,
+        prices=_said(rows),
     )
 
 
-_USE_KEYS: Final = frozenset(key for key in PRICE_KEYS.values() if not key.endswith("_kcount"))
+def _said(rows: tuple[Row, ...]) -> str:
+    """What to say beside the pack's version; nothing for what only the fee of a tool is from."""
+    read = [row.read for row in rows if row.times or not all(map(_is_fee, row.rates))]
+    return f" and overlay {max(read)}" if read else ""
+
+
+def _is_fee(key: str) -> bool:
+    return key.endswith("_kcount")
+
+
+def _is_of(row: Row, axes: Mapping[str, str]) -> bool:
+    """Whether a row is of the setting that ``axes`` describe."""
+    axis, values = row.of
+    return axis in axes and (values == "*" or axes[axis] in values.split())
+
+
+def _with_rows(prices: Prices, rows: list[Row]) -> dict[str, Rate]:
+    """``prices`` with what ``rows`` change, in their order."""
+    changed = dict(prices)
+    for row in rows:
+        changed |= row.rates
+        if row.times:
+            times = Decimal(row.times)
+            changed = {
+                key: rate if _is_fee(key) else _times(rate, times) for key, rate in changed.items()
+            }
+    return changed
+
+
+_USE_KEYS: Final = frozenset(key for key in PRICE_KEYS.values() if not _is_fee(key))
 """Keys of what a model takes in and puts out, without which nothing of it has a price."""
 
 
 def _is_rare(rates: Rates) -> bool:
     """Whether a request may be billed for what the fewest are, so that each needs more care."""
-    return bool(rates.request or rates.reasoning or rates.input_audio_hour or rates.input_character)
+    return bool(rates.reasoning or rates.input_audio_hour or rates.input_character)
 
 
 def _rates(prices: Prices, above: int, scale: int) -> Rates:
@@ -259,23 +328,23 @@ def _first(*rates: int | None) -> int | None:
     return next((rate for rate in rates if rate is not None), None)
 
 
-def _tiers(rate: Rate) -> list[tuple[int, str]]:
+def tiers(rate: Rate) -> list[tuple[int, str]]:
     """(more input tokens than this, decimal), ascending from -1."""
     if isinstance(rate, str):
         return [(-1, rate)]
-    base, tiers = rate
-    return [(-1, base), *((above, at) for above, at in tiers)]
+    base, above = rate
+    return [(-1, base), *((start, at) for start, at in above)]
 
 
 def _times(rate: Rate, factor: Decimal) -> Rate:
     if isinstance(rate, str):
         return f"{Decimal(rate) * factor:f}"
-    base, tiers = rate
-    return [_times(base, factor), [[above, _times(at, factor)] for above, at in tiers]]
+    base, above = rate
+    return [_times(base, factor), [[start, _times(at, factor)] for start, at in above]]
 
 
 def _at(rate: Rate, above: int) -> str:
-    return [decimal for start, decimal in _tiers(rate) if start <= above][-1]
+    return [decimal for start, decimal in tiers(rate) if start <= above][-1]
 
 
 def _places(key: str, decimal: str) -> int:
@@ -285,34 +354,3 @@ def _places(key: str, decimal: str) -> int:
 
 def _scaled(key: str, decimal: str, scale: int) -> int:
     return int(decimal.replace(".", "")) * 10 ** (scale - _places(key, decimal))
-
-
-def _holds(when: When, at_ns: int) -> bool:
-    """Whether a condition holds at a moment. A daily window may pass midnight; its end is out."""
-    if when is None:
-        return True
-    if "from" in when:
-        return at_ns >= _midnight(when["from"])
-    start, end = (_minute(clock) for clock in when["daily"])
-    at = at_ns % DAY_NS
-    return (at >= start or at < end) if end < start else start <= at < end
-
-
-def _edges(when: When, at_ns: int) -> tuple[int, ...]:
-    """The moments around ``at_ns`` at which a condition begins or ceases to hold."""
-    if when is None:
-        return ()
-    if "from" in when:
-        return (_midnight(when["from"]),)
-    today = at_ns - at_ns % DAY_NS
-    days = (today - DAY_NS, today, today + DAY_NS)
-    return tuple(day + _minute(clock) for day in days for clock in when["daily"])
-
-
-def _midnight(day: str) -> int:
-    return (date.fromisoformat(day).toordinal() - _EPOCH) * DAY_NS
-
-
-def _minute(clock: str) -> int:
-    hours, _, minutes = clock.partition(":")
-    return (int(hours) * 60 + int(minutes)) * 60 * 10**9

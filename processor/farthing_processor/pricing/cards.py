@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from farthing_processor.pricing import names
-from farthing_processor.pricing.card import Card, Setting, compile_card, unpriced
-from farthing_processor.pricing.pack import shipped
-
-Key = tuple[str, str | None, str, bool, str, str]
-"""Provider, model, tier, batch, speed, geography."""
+from farthing_processor.pricing.card import Card, Key, Setting, compile_card, unpriced
+from farthing_processor.pricing.overlay import rows_for
+from farthing_processor.pricing.tables import SERIAL, current
 
 CACHED: Final = 4096
 """Cards kept, at most."""
@@ -25,13 +24,14 @@ class Cards:
     those in use. There is no lock, in a fork neither: a race can only forget a card.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, compile_: Callable[[Key, int], Card]) -> None:
+        self._compile = compile_
         self.recent: dict[Key, Card] = {}
         self.older: dict[Key, Card] = {}
 
     def get(self, key: Key, at_ns: int) -> Card:
         card = self.recent.get(key)
-        if card is None or not card.since <= at_ns < card.until:
+        if card is None or not is_good(card, at_ns):
             card = self._miss(key, at_ns)
         return card
 
@@ -40,8 +40,10 @@ class Cards:
 
     def _miss(self, key: Key, at_ns: int) -> Card:
         card = self.older.get(key)
-        if card is None or not card.since <= at_ns < card.until:
-            card = _compile(key, at_ns)
+        if card is None or not is_good(card, at_ns):
+            # Its number is read first: of a table that is swapped meanwhile, the card is not used.
+            table = SERIAL[0]
+            card = self._compile(key, at_ns)._replace(table=table)
         if sum(len(part) for part in key if isinstance(part, str)) <= MAX_KEY:
             if len(self.recent) >= CACHED // 2:
                 self.older, self.recent = self.recent, {}
@@ -49,18 +51,25 @@ class Cards:
         return card
 
 
-def _compile(key: Key, at_ns: int) -> Card:
+def is_good(card: Card, at_ns: int) -> bool:
+    """Whether a card holds at a moment, and is of the table in use."""
+    return card.since <= at_ns < card.until and card.table == SERIAL[0]
+
+
+def from_table(key: Key, at_ns: int) -> Card:
+    """The card that the price table has for a key at a moment."""
     provider_name, model, tier, batch, speed, geo = key
-    pack = shipped()
+    pack = current()
     provider = pack.provider(names.PROVIDERS.get(provider_name, provider_name))
     if provider is None:
         return unpriced("unknown_provider")
     match = names.resolve(pack, provider, model) if model else None
     if match is None:
         return unpriced("unknown_model")
-    card = compile_card(match, Setting(tier, batch, speed, geo), provider.id, at_ns)
-    return card._replace(prices=pack.version)
+    rows = rows_for(provider.id, match.model.provider, match.model.id)
+    card = compile_card(match, Setting(tier, batch, speed, geo), provider.id, at_ns, rows)
+    return card._replace(prices=pack.version + card.prices)
 
 
-CARDS: Final = Cards()
-"""The cards of this process."""
+CARDS: Final = Cards(from_table)
+"""The cards of this process, where no rule of the user's applies."""

@@ -23,10 +23,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 from farthing_processor.assessment import payable
+from farthing_processor.facts import Facts
 from farthing_processor.pricing import Priced, decimal, price
 from farthing_processor.pricing.bill import TOOLS, bill
-from farthing_processor.pricing.cards import CARDS
+from farthing_processor.pricing.explaining import reasons
 from farthing_processor.pricing.hosts import provider_of
+from farthing_processor.pricing.rules import cards_for
 from farthing_processor.readers import READERS
 from farthing_processor.semconv import PROVIDER_OTHER
 from farthing_processor.usage import MAX_COUNT, Usage, checked
@@ -135,19 +137,22 @@ class Call(NamedTuple):
     usage: Usage | None
     at_ns: int
     warnings: tuple[str, ...]
+    facts: Facts
+    """What a rule of the user's may look at besides."""
 
 
 class Malformed(ValueError):
     """An object that cannot be read; the message is one sentence that says what to do."""
 
 
-def main(text: str | bytes, as_json: bool) -> tuple[int, str, str]:
+def main(text: str | bytes, as_json: bool, why: bool = False) -> tuple[int, str, str]:
     """Price the calls in ``text``; returns the exit code and what to print to stdout and stderr.
 
     Bytes are UTF-8, with a byte order mark or without. With ``as_json`` each call is one line:
     ``{"usd": "0.005615" or null, "status": …, "classes": {name: "0.0024"}, "match": …,
     "prices": …, "problem": …, "reason": …}``. An object that cannot be read has its sentence on
-    stderr and nothing on stdout.
+    stderr and nothing on stdout. ``why`` adds what decided the price, and who says so; in JSON as
+    ``"explained": [[what, why], …]``.
     """
     code = 0
     out: list[str] = []
@@ -164,8 +169,16 @@ def main(text: str | bytes, as_json: bool) -> tuple[int, str, str]:
             said.append(f"farthing price: Object {position}: {fault}\n")
             continue
         said += [f"farthing price: object {position}: {each}\n" for each in call.warnings]
-        priced = price(call.usage, provider=call.provider, model=call.model, at_ns=call.at_ns)
-        out.append(_json(priced) if as_json else _table(call, priced))
+        priced = price(
+            call.usage,
+            provider=call.provider,
+            model=call.model,
+            at_ns=call.at_ns,
+            facts=call.facts,
+        )
+        given = call.facts, call.model, call.usage, call.at_ns
+        explained = reasons(*given, priced) if why else []
+        out.append((_json if as_json else _table)(call, priced, explained))
     separator = "\n" if as_json else "\n\n"
     return code, separator.join(out) + "\n" * bool(out), "".join(said)
 
@@ -193,8 +206,11 @@ def read_call(item: object) -> Call:
         provider = served_by
     if read and PROCESSING in context:
         read = read._replace(batch=True)
-    due = payable(read, _operation(api, read), host)
-    return Call(provider, model, due, _moment(call.get("timestamp")), warnings)
+    operation = _operation(api, read)
+    due = payable(read, operation, host)
+    # Who spends and how long it took, no response says.
+    facts = Facts(provider, model, model, host, operation, read, duration_s=None)
+    return Call(provider, model, due, _moment(call.get("timestamp")), warnings, facts)
 
 
 def _understood(api: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -286,7 +302,7 @@ def _moment(timestamp: object) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
-def _json(priced: Priced) -> str:
+def _json(_: Call, priced: Priced, explained: list[tuple[str, str]]) -> str:
     exact = priced.exact()
     return json.dumps(
         {
@@ -297,15 +313,18 @@ def _json(priced: Priced) -> str:
             "prices": priced.prices or None,
             "problem": priced.problem or None,
             "reason": priced.reason,
+            **({"explained": explained} if explained else {}),
         }
     )
 
 
-def _table(call: Call, priced: Priced) -> str:
+def _table(call: Call, priced: Priced, explained: list[tuple[str, str]]) -> str:
     """The bill for a person: quantity x rate = amount by line, then what it comes to."""
     rows = [
         (what, f"{quantity:,}", rate, amount)
-        for what, quantity, rate, amount in _rows(call.provider, call.model, call.usage, call.at_ns)
+        for what, quantity, rate, amount in _rows(
+            call.facts, call.model, None if priced.by_provider else call.usage, call.at_ns
+        )
     ]
     exact = priced.exact()
     rows.append(("total", "", "", "unknown" if exact is None else f"${_plain(exact)}"))
@@ -322,19 +341,23 @@ def _table(call: Call, priced: Priced) -> str:
         said.append(f"model matched: {priced.match}")
     said.append(priced.prices)
     lines.append("  " + "; ".join(part for part in said if part))
+    width = max((len(what) for what, _ in explained), default=0)
+    lines += [f"    {what:<{width}}  {why}" for what, why in explained]
     return "\n".join(map(_printable, lines))
 
 
 def _rows(
-    provider: str, model: str, usage: Usage | None, at_ns: int
+    facts: Facts, model: str, usage: Usage | None, at_ns: int, beside: bool = False
 ) -> Iterator[tuple[str, int | Decimal, str, str]]:
     """(what, quantity, rate, amount) of a usage and of those beside it."""
-    if usage is None or usage.reported_cost is not None:
+    if usage is None:
         return
     usage = checked(usage)
-    key = (provider, model, usage.tier, usage.batch, usage.speed, usage.geo)
-    card = CARDS.get(key, at_ns)
-    if not card.unpriced:
+    key = (facts.provider, model, usage.tier, usage.batch, usage.speed, usage.geo)
+    card = cards_for(facts).get(key, at_ns)
+    if beside:
+        card = card.without_fee()
+    if card.brackets:
         for line in bill(usage, card).lines:
             # Tokens are quoted by the million, fees by the thousand, seconds by the hour.
             per, unit = (10**6, "/M") if line.part_of != TOOLS else (10**3, "/k")
@@ -347,7 +370,7 @@ def _rows(
                 amount = decimal(line.amount.numerator, card.per_usd * line.amount.denominator)
                 yield line.what, line.quantity, f"${_plain(rate)}{unit}", f"${_plain(amount)}"
     for name, part in usage.also:
-        for what, quantity, rate, amount in _rows(provider, name or model, part, at_ns):
+        for what, quantity, rate, amount in _rows(facts, name or model, part, at_ns, True):
             yield f"{name or 'beside'}: {what}", quantity, rate, amount
 
 

@@ -43,14 +43,27 @@ HOSTS: Final[Mapping[str, str]] = {
     "api.avian.io": "avian",
     "api.minimax.io": "minimax",
     "api.minimaxi.com": "minimax",
+    "api.minimax.com": "minimax",
     "api.z.ai": "zai",
     "open.bigmodel.cn": "zhipuai",
     "api.voyageai.com": "voyageai",
     "api.arcee.ai": "arcee",
     "inference.baseten.co": "baseten",
     "api.githubcopilot.com": "github-copilot",
+    "api.cloudflare.com": "cloudflare",
+    "cloud.databricks.com": "databricks",
+    "gcp.databricks.com": "databricks",
+    "azuredatabricks.net": "databricks",
+    "api.doubleword.ai": "doubleword",
+    "api.elevenlabs.io": "elevenlabs",
+    "api.meta.ai": "meta",
+    "oai.endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",
+    "api.quicksilverpro.io": "quicksilverpro",
+    "api.typesafe.ai": "typesafe",
 }
-"""A host, and every host below it, to its provider."""
+"""A host, and every host below it, to its provider. What many providers are behind, told apart by
+the path or the account, is in no row: router.huggingface.co, azure-api.net, modal.run, a gateway.
+"""
 
 RESIDENCY: Final[Mapping[str, str]] = {
     "eu.api.openai.com": "eu",

@@ -2,10 +2,11 @@
 
 Nothing is priced as a mere prefix of something else. A name is a model's if the pack lists it
 (``exact``), if a named rule derives it (``rule``: an anchored pattern, a dated snapshot, a
-fine-tune of a base), or if one of the pack's loose clauses matches and what is left over is a
-namespace before or a snapshot or release stage after (``loose``, always reported as such).
-Everything else has no price: ``gemini-3.8-flash-ultra`` is not ``gemini-3.8-flash``, and
-``claude-opus-4-10`` is not ``claude-opus-4-1``.
+fine-tune of a base, what a cloud puts around a name), or if one of the pack's loose clauses matches
+and what is left over is a namespace before or a snapshot or release stage after (``loose``, always
+reported as such). So is an alias that moves (``…-latest``), which the pack prices as what it was
+when the pack was made. Everything else has no price: ``gemini-3.8-flash-ultra`` is not
+``gemini-3.8-flash``, and ``claude-opus-4-10`` is not ``claude-opus-4-1``.
 """
 
 from __future__ import annotations
@@ -56,19 +57,58 @@ _SNAPSHOT = (
 )
 # A stage of release: usually the same price, not always.
 _STAGE = r"[-@:](?:latest|default|preview|experimental|exp|eap|beta)"
-_SNAPSHOTS = re.compile(rf"(?:{_SNAPSHOT}){{0,3}}")
-_SUFFIXES = re.compile(rf"(?:{_SNAPSHOT}|{_STAGE}){{0,4}}")
-_TAIL = re.compile(rf"(?:{_SNAPSHOT}|{_STAGE}){{1,4}}$")
+_SNAPSHOTS = rf"(?:{_SNAPSHOT}){{0,3}}"
+_SUFFIXES = rf"(?:{_SNAPSHOT}|{_STAGE}){{0,4}}"
+_TAIL = rf"(?:{_SNAPSHOT}|{_STAGE}){{1,4}}$"
+_MOVING = "-latest"
 # Only a whole date is a snapshot of any model: `-2512` is a version of its own at Mistral.
-_DATE = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|20\d{6})$")
-_COMPACT_DATE = re.compile(r"-(20\d{2})(\d{2})(\d{2})(?=-|:|$)")
+_DATE = r"[-@](?:\d{4}-\d{2}-\d{2}|20\d{6})$"
+_COMPACT_DATE = r"-(20\d{2})(\d{2})(\d{2})(?=-|:|$)"
 # `models/`, `publishers/anthropic/models/`, an ARN, `us.`
-_NAMESPACE = re.compile(r"[a-z0-9:._@/-]*[/.]")
+_NAMESPACE = r"[a-z0-9:._@/-]*[/.]"
 
-# Of Bedrock's ARNs, those of models and of profiles that AWS defines end in the model's id; those
-# of profiles and throughput that a customer defines, and of routers, do not.
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)"
+
+class Wrapping(NamedTuple):
+    """What a provider puts around the name of a model."""
+
+    provider: str
+    """The pack's id."""
+    pattern: str
+    """What a whole name must match; its group is the name that is inside."""
+    how: str
+    """How sure that name is."""
+    problem: str = ""
+    """What is not known of its price; empty when it is that of the name inside."""
+    free: bool = False
+    """Whether it costs nothing, whatever the name inside does."""
+
+
+WRAPPINGS: Final = (
+    # ft:base:organisation:suffix:id has a price of its own, by its base.
+    Wrapping("openai", r"(ft:[^:]+):.+", RULE),
+    # Of Bedrock's ARNs, those of models and of profiles that AWS defines end in the model's id;
+    # those of profiles and throughput that a customer defines, and of routers, do not.
+    Wrapping(
+        "aws",
+        r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(.+)",
+        RULE,
+    ),
+    # A profile that stays in a region costs what the model in one region does; `global.` does not.
+    Wrapping("aws", r"(?:us|us-gov|eu|apac|jp|au|in|ca)\.(.+)", RULE),
+    # https://docs.cloud.google.com/vertex-ai/generative-ai/docs: the paths of publishers' models.
+    Wrapping(
+        "google",
+        r"(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/([^/]+)",
+        RULE,
+    ),
+    Wrapping("google", r"models/([^/]+)", RULE),
+    # What follows is a version: a date, a number, `default`.
+    Wrapping("google", r"([^/@]+)@(?:\d{3,8}|default)", RULE),
+    # https://openrouter.ai/docs/faq, "model variants": the first ones choose among the hosts of a
+    # model, whose prices differ; the next adds a search to what the model costs.
+    Wrapping("openrouter", r"(.+):(?:nitro|floor|exacto)", LOOSE),
+    Wrapping("openrouter", r"(.+):online", LOOSE, "no rate for the searches of :online"),
+    Wrapping("openrouter", r"(.+):free", RULE, free=True),
 )
 
 
@@ -77,6 +117,8 @@ class Match(NamedTuple):
 
     model: Model
     how: str
+    problem: str = ""
+    """What its price does not cover; empty when it covers all."""
 
 
 def resolve(pack: Pack, provider: Provider, name: str) -> Match | None:
@@ -86,28 +128,50 @@ def resolve(pack: Pack, provider: Provider, name: str) -> Match | None:
     """
     if len(name) > MAX_NAME:
         return None
-    name = name.lower()
-    how = EXACT
-    if arn := _ARN.fullmatch(name):
-        how = RULE
-        name = arn[1]
-    if name.startswith("ft:"):
-        # ft:base:organisation:suffix:id has a price of its own, by its base.
-        base = ":".join(name.split(":")[:2])
-        how = how if base == name else RULE
-        name = base
+    return _unwrapped(pack, provider, name.lower(), WRAPPINGS)
+
+
+def _unwrapped(
+    pack: Pack, provider: Provider, name: str, wrappings: tuple[Wrapping, ...]
+) -> Match | None:
+    """The surest of what ``name`` means as it is and without each of ``wrappings``, in order."""
+    match = _listed(pack, provider, name)
+    if match and match.how != LOOSE:
+        return match
+    for position, wrapping in enumerate(wrappings):
+        if wrapping.provider not in (provider.id, *provider.fallback):
+            continue
+        found = _compiled(wrapping.pattern).fullmatch(name)
+        inner = found and _unwrapped(pack, provider, found[1], wrappings[position + 1 :])
+        if inner:
+            how = LOOSE if LOOSE in (inner.how, wrapping.how) else wrapping.how
+            if match is None or how != LOOSE:
+                model = inner.model
+                if wrapping.free:
+                    model = model._replace(prices=((None, {}),), variants=(), free=True)
+                return Match(model, how, inner.problem or wrapping.problem)
+    return match
+
+
+def _listed(pack: Pack, provider: Provider, name: str) -> Match | None:
     for candidate in (provider, *map(pack.provider, provider.fallback)):
         match = candidate and _resolve(candidate, name)
         if match:
-            return match if match.how != EXACT else Match(match.model, how)
+            return match
     return None
+
+
+def undated(name: str) -> str:
+    """``name`` without the date of a snapshot: ``gpt-4o`` for ``gpt-4o-2024-08-06``."""
+    return _compiled(_DATE).sub("", name)
 
 
 def _resolve(provider: Provider, name: str) -> Match | None:
     known = provider.by_name
     if model := known.get(name):
-        return Match(model, EXACT)
-    dashed = _COMPACT_DATE.sub(r"-\1-\2-\3", name)
+        moves = name.endswith(_MOVING) and name != model.id.lower()
+        return Match(model, LOOSE if moves else EXACT)
+    dashed = _compiled(_COMPACT_DATE).sub(r"-\1-\2-\3", name)
     if dashed != name and (model := known.get(dashed)):
         return Match(model, RULE)
     loose: Match | None = None
@@ -118,9 +182,9 @@ def _resolve(provider: Provider, name: str) -> Match | None:
             loose = loose or Match(model, how)
     if loose:
         return loose
-    if model := known.get(_DATE.sub("", name)):
+    if model := known.get(undated(name)):
         return Match(model, RULE)
-    alias = ALIASES.get((provider.id, _TAIL.sub("", name)))
+    alias = ALIASES.get((provider.id, _compiled(_TAIL).sub("", name)))
     model = alias and known.get(alias)
     return Match(model, RULE) if model else None
 
@@ -152,11 +216,11 @@ def _certainty(name: str, start: int, end: int, is_pattern: bool) -> str:
     if end > start and name[end - 1] in "-@:" and end < len(name):
         end -= 1
     before, after = name[:start], name[end:]
-    if not before and _SNAPSHOTS.fullmatch(after):
+    if not before and _compiled(_SNAPSHOTS).fullmatch(after):
         return RULE
-    if (not before or _NAMESPACE.fullmatch(before)) and _SUFFIXES.fullmatch(after):
-        return LOOSE
-    return ""
+    if before and not _compiled(_NAMESPACE).fullmatch(before):
+        return ""
+    return LOOSE if _compiled(_SUFFIXES).fullmatch(after) else ""
 
 
 def _span(clause: Clause, name: str) -> tuple[int, int] | None:
@@ -179,12 +243,26 @@ def _contains(text: str, name: str) -> tuple[int, int] | None:
 
 
 def _searches(text: str, name: str) -> tuple[int, int] | None:
+    # Compiling a pattern costs a hundred times what looking at its beginning does.
+    if not name.startswith(_beginning(text)):
+        return None
     found = _compiled(text).search(name)
     return found.span() if found else None
 
 
+_ANCHORED = r"\^((?:[\w/-]|\\\.)*)(?![*?+{])"
+
+
+@cache
+def _beginning(pattern: str) -> str:
+    """What every name begins with that ``pattern`` finds; empty where that is not plain."""
+    anchored = None if "|" in pattern else _compiled(_ANCHORED).match(pattern)
+    return anchored[1].replace("\\.", ".") if anchored else ""
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
+    # When first needed: compiling those above takes a tenth of what importing all of this may.
     return re.compile(pattern)
 
 

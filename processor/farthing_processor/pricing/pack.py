@@ -1,22 +1,26 @@
-"""The price pack: the shipped table of prices, read when first needed and one provider at a time.
+"""The price pack: the shipped table of prices, read when first needed and one model at a time.
 
-Its format is described in ``scripts/make_prices.py``, which writes it. Reading the file and one
-provider takes about a millisecond.
+Its format is described in `published`, which makes it. Reading the file takes a quarter of a
+millisecond, and so does finding a model: only the lines that hold its name are parsed, and for a
+name that none holds those with clauses.
 """
 
 from __future__ import annotations
 
 import json
-import pkgutil
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
+
+from farthing_processor.pricing.moments import When
+from farthing_processor.pricing.overlay import added
+
+_HERE = os.path.dirname(__file__)
 
 Rate = str | list[Any]
 """A decimal string, or ``[base, [[threshold, rate], …]]``."""
-When = Mapping[str, Any] | None
-"""None for always, else ``{"from": date}`` or ``{"daily": [start, end]}``, in UTC."""
 Prices = Mapping[str, Rate]
 """Price keys of genai-prices to their rates."""
 Clause = Mapping[str, Any]
@@ -36,15 +40,60 @@ class Model(NamedTuple):
     free: bool
 
 
-class Provider(NamedTuple):
-    """A provider's models."""
+class Provider:
+    """A provider's models, parsed as they are asked for."""
 
-    id: str
-    by_name: Mapping[str, Model]
-    by_clause: tuple[Model, ...]
-    """The models with clauses, in the order in which the clauses are tried."""
-    fallback: tuple[str, ...]
-    """Providers whose models this one serves at their price where it has none of its own."""
+    def __init__(self, name: str, lines: list[str], fallback: tuple[str, ...]) -> None:
+        self.id = name
+        self.fallback = fallback
+        """Providers whose models this one serves at their price where it has none of its own."""
+        self.by_name: Mapping[str, Model] = _Named(self._model, lines)
+        self._lines = lines
+        # Two threads may both parse a line: the results are equal and either may stay.
+        self._models: dict[int, Model] = {}
+
+    @cached_property
+    def by_clause(self) -> tuple[Model, ...]:
+        """The models with clauses, in the order in which the clauses are tried."""
+        return tuple(self._model(at) for at, line in enumerate(self._lines) if '"match":' in line)
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """Every model by its id."""
+        return {model.id: model for model in map(self._model, range(len(self._lines)))}
+
+    def _model(self, at: int) -> Model:
+        model = self._models.get(at)
+        if model is None:
+            model = self._models[at] = _model(self.id, json.loads(self._lines[at]))
+        return model
+
+
+class _Named(Mapping[str, Model]):
+    """Models by their names; the first that has a name is the one it means."""
+
+    def __init__(self, model: Callable[[int], Model], lines: list[str]) -> None:
+        self._model = model
+        # Names are lower-case; an id that is the only name of its model need not be.
+        self._text = "\n".join(lines).lower()
+        self._count = len(lines)
+
+    def __getitem__(self, name: str) -> Model:
+        quoted = json.dumps(name, ensure_ascii=False)
+        place = self._text.find(quoted)
+        while place >= 0:
+            model = self._model(self._text.count("\n", 0, place))
+            if name in model.names:
+                return model
+            place = self._text.find(quoted, place + 1)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        models = map(self._model, range(self._count))
+        return iter(dict.fromkeys(name for model in models for name in model.names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Pack:
@@ -61,25 +110,29 @@ class Pack:
         self._lines = lines
         self._providers: dict[str, Provider] = {}
 
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The ids of all providers."""
+        return tuple(self._index)
+
     def provider(self, name: str) -> Provider | None:
         """The provider of that id, or None."""
         known = self._providers.get(name)
         if known is None and name in self._index:
-            # Two threads may both parse it: the results are equal and either may stay.
-            known = self._providers[name] = self._parse(name)
+            more = [json.dumps({"id": model, "prices": [[None, {}]]}) for model in added(name)]
+            fallback = tuple(self._index[name].get("fallback", ()))
+            known = self._providers[name] = Provider(name, self.lines(name) + more, fallback)
         return known
 
-    def _parse(self, name: str) -> Provider:
-        entry = self._index[name]
-        first = entry["first"]
-        lines = self._lines[first : first + entry["count"]]
-        models = [_model(name, line) for line in json.loads(f"[{','.join(lines)}]")]
-        by_name: dict[str, Model] = {}
-        for model in models:
-            for model_name in model.names:
-                by_name.setdefault(model_name, model)
-        by_clause = tuple(model for model in models if model.clauses)
-        return Provider(name, by_name, by_clause, tuple(entry.get("fallback", ())))
+    @property
+    def text(self) -> str:
+        """What it was made from."""
+        return "\n".join(self._lines)
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a provider's models."""
+        first, count = self._index[name]["first"], self._index[name]["count"]
+        return self._lines[first : first + count]
 
 
 def _model(provider: str, line: dict[str, Any]) -> Model:
@@ -99,6 +152,5 @@ def _model(provider: str, line: dict[str, Any]) -> Model:
 @cache
 def shipped() -> Pack:
     """The pack of this distribution."""
-    data = pkgutil.get_data(__name__, "data/prices.jsonl")
-    assert data is not None, "the distribution lacks its price pack"
-    return Pack(data.decode())
+    # As `pkgutil.get_data` does, whose import takes longer than reading the pack.
+    return Pack(__spec__.loader.get_data(os.path.join(_HERE, "data", "prices.jsonl")).decode())
