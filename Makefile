@@ -11,7 +11,7 @@ demo: $(VENV)/ready
 	@$(RUN)/farthing demo
 
 test: $(VENV)/ready
-	$(RUN)/pytest -m "not slow"
+	$(RUN)/pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
 
 slow: $(VENV)/ready
 	$(RUN)/pytest -m slow

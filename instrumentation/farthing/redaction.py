@@ -87,8 +87,8 @@ class Redaction:
         return {key: self._member(key, value) for key, value in part.items()}
 
     def _member(self, key: str, value: object) -> object:
-        if key in content.LABELS:
-            return text(value) if isinstance(value, str) else value
+        if key in content.LABELS and isinstance(value, str):
+            return text(value)
         if key in content.SERVER_TOOL:
             return self._part(cast(Mapping[str, Any], value))
         if isinstance(value, content.Parts):

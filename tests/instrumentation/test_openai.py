@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletion
 from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import BaseModel
 
+from farthing_processor.pricing import prices_version
 from tests.instrumentation import shapes
 from tests.instrumentation.conftest import Provider, Telemetry
 
@@ -90,6 +91,7 @@ def test_chat_is_one_set_of_metrics(telemetry: Telemetry, provider: Provider) ->
         "farthing.step.name": "chat gpt-4o",
         "gen_ai.usage.cost.currency": "USD",
         "gen_ai.usage.cost.source": "local",
+        "farthing.cost.prices": prices_version(),
     }
     tokens = {
         point.attributes["gen_ai.token.type"]: point.sum
