@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 UV := .uv/bin/uv
 RUN := $(VENV)/bin
+PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test slow bench lint format prices docs clean
 
@@ -11,10 +12,10 @@ demo: $(VENV)/ready
 	@$(RUN)/farthing demo
 
 test: $(VENV)/ready
-	$(RUN)/pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
+	$(RUN)/pytest -m "not slow" $(PARALLEL)
 
 slow: $(VENV)/ready
-	$(RUN)/pytest -m slow
+	$(RUN)/pytest -m slow $(PARALLEL)
 
 bench: $(VENV)/ready
 	@$(RUN)/python -m tests.benchmarks

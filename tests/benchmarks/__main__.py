@@ -35,21 +35,12 @@ NOW_NS = time.time_ns()
 
 # The methods as the clients shipped them: what a bare client calls even while we are active.
 BARE = {
-    client: client.request  # type: ignore[attr-defined]
+    client: {name: getattr(client, name) for name in ("post", "request")}
     for client in (openai.OpenAI, openai.AsyncOpenAI, anthropic.Anthropic)
 }
-
-
-class BareOpenAI(openai.OpenAI):
-    request = BARE[openai.OpenAI]
-
-
-class BareAsyncOpenAI(openai.AsyncOpenAI):
-    request = BARE[openai.AsyncOpenAI]
-
-
-class BareAnthropic(anthropic.Anthropic):
-    request = BARE[anthropic.Anthropic]
+BareOpenAI: Any = type("BareOpenAI", (openai.OpenAI,), BARE[openai.OpenAI])
+BareAsyncOpenAI: Any = type("BareAsyncOpenAI", (openai.AsyncOpenAI,), BARE[openai.AsyncOpenAI])
+BareAnthropic: Any = type("BareAnthropic", (anthropic.Anthropic,), BARE[anthropic.Anthropic])
 
 
 def main() -> None:

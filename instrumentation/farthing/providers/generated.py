@@ -21,7 +21,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from farthing import raw, streams
 from farthing.call import Call, calling, guarded
 from farthing.endpoint import Body, Endpoint, Request
-from farthing.patching import Patch
+from farthing.patching import Patch, Wrapper
 from farthing.reading import said
 from farthing.telemetry import Telemetry, current, log
 from farthing_processor import semconv as names
@@ -59,29 +59,35 @@ def patches(library: Library) -> tuple[Patch, ...]:
     """Everything to wrap in ``library``."""
     base, streaming = f"{library.package}._base_client", f"{library.package}._streaming"
 
-    def request(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call, args, kwargs = _begin(library, wrapped.__name__, client, args, kwargs)
-        if call is None:
-            return wrapped(*args, **kwargs)
-        with call:
-            result = wrapped(*args, **kwargs)
-        _returned(call, result)
-        return result
+    def sync(name: str) -> Wrapper:
+        def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+            call, args, kwargs = _begin(library, name, client, args, kwargs)
+            if call is None:
+                return wrapped(*args, **kwargs)
+            with call:
+                result = wrapped(*args, **kwargs)
+            _returned(call, result)
+            return result
 
-    async def request_async(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call, args, kwargs = _begin(library, wrapped.__name__, client, args, kwargs)
-        if call is None:
-            return await wrapped(*args, **kwargs)
-        with call:
-            result = await wrapped(*args, **kwargs)
-        _returned(call, result)
-        return result
+        return wrapper
+
+    def awaiting(name: str) -> Wrapper:
+        async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+            call, args, kwargs = _begin(library, name, client, args, kwargs)
+            if call is None:
+                return await wrapped(*args, **kwargs)
+            with call:
+                result = await wrapped(*args, **kwargs)
+            _returned(call, result)
+            return result
+
+        return wrapper
 
     return (
         *(
-            Patch(base, f"{client}.{method}", wrapper, library.known)
-            for client, wrapper in (("SyncAPIClient", request), ("AsyncAPIClient", request_async))
-            for method in ("post", "get", "request")
+            Patch(base, f"{client}.{name}", kind(name), library.known)
+            for client, kind in (("SyncAPIClient", sync), ("AsyncAPIClient", awaiting))
+            for name in ("post", "get", "request")
         ),
         # Not every version has these: one that never retries, or cannot be closed, lacks nothing.
         Patch(base, "SyncAPIClient._sleep_for_retry", _retrying, library.known, optional=True),
@@ -151,20 +157,15 @@ def _begin(
     No call where it is none of ours, or already begun, or nobody listens.
     """
     telemetry = current()
-    if telemetry is None:
-        return None, args, kwargs
     try:
+        if telemetry is None or not telemetry.heard():
+            return None, args, kwargs
         if name == "request" and (begun := calling()) is not None and not begun.requested:
             begun.requested = True
             return None, args, kwargs
         asked = Asked.read(name, args, kwargs)
         endpoint, id, url = _endpoint(library, client, asked.path)
-        if (
-            endpoint is None
-            or endpoint.method != asked.method
-            or not telemetry.heard()
-            or not is_instrumentation_enabled()
-        ):
+        if endpoint is None or endpoint.method != asked.method or not is_instrumentation_enabled():
             return None, args, kwargs
         body = fields(asked.body)
         if asked.extra:
