@@ -153,13 +153,14 @@ class Recorder:
     def _record_inference_tokens(
         self, usage: Usage, labels: dict[str, str], put: Callable[..., None]
     ) -> None:
-        for metric, per_call, total, audio, image in (
+        for metric, per_call, total, audio, image, video in (
             (
                 catalogue.INFERENCE_INPUT,
                 catalogue.INFERENCE_INPUT_PER_CALL,
                 usage.input_tokens,
                 usage.input_audio_tokens,
                 usage.input_image_tokens,
+                usage.input_video_tokens,
             ),
             (
                 catalogue.INFERENCE_OUTPUT,
@@ -167,6 +168,7 @@ class Recorder:
                 usage.output_tokens,
                 usage.output_audio_tokens,
                 usage.output_image_tokens,
+                usage.output_video_tokens,
             ),
             (
                 catalogue.INFERENCE_CACHE_READ,
@@ -174,24 +176,28 @@ class Recorder:
                 usage.cache_read_tokens or None,
                 usage.cache_read_audio_tokens,
                 usage.cache_read_image_tokens,
+                0,
             ),
-            (catalogue.INFERENCE_CACHE_WRITE, None, usage.cache_write_tokens or None, 0, 0),
-            (catalogue.INFERENCE_REASONING, None, usage.reasoning_tokens or None, 0, 0),
+            (catalogue.INFERENCE_CACHE_WRITE, None, usage.cache_write_tokens or None, 0, 0, 0),
+            (catalogue.INFERENCE_REASONING, None, usage.reasoning_tokens or None, 0, 0, 0),
         ):
             if total is None:
                 continue
             if per_call is not None:
                 put(per_call, total)
-            for modality, count in _by_modality(total, audio, image):
+            for modality, count in _by_modality(total, audio, image, video):
                 put(metric, count, {**labels, names.TOKEN_MODALITY: modality})
 
 
-def _by_modality(total: int, audio: int, image: int) -> Iterable[tuple[str, int]]:
-    """Counts that sum to ``total``: by modality where the provider broke it down, else unknown."""
-    if not audio and not image:
+def _by_modality(total: int, audio: int, image: int, video: int) -> Iterable[tuple[str, int]]:
+    """Counts that sum to ``total``: by modality where the provider broke it down, else unknown.
+
+    ``gen_ai.token.modality`` has no value for video.
+    """
+    if not (audio or image or video):
         return (("unknown", total),)
-    text = max(total - audio - image, 0)
-    parts = (("text", text), ("audio", audio), ("image", image))
+    text = max(total - audio - image - video, 0)
+    parts = (("text", text), ("audio", audio), ("image", image), ("unknown", video))
     return [(modality, count) for modality, count in parts if count]
 
 

@@ -48,6 +48,8 @@ class Usage(NamedTuple):
     preview_searches: int = 0
     """Billable web searches by the preview of that tool, which has its own fee (OpenAI's
     ``web_search_preview``); none of them is in ``web_searches``."""
+    input_video_tokens: int = 0
+    output_video_tokens: int = 0
 
     input_audio_seconds: Decimal | None = None
     """Audio listened to, where the provider reports it by duration and not in tokens."""
@@ -151,29 +153,30 @@ def fitted(usage: Usage) -> Usage:
     """
     inp, out, read, write, write_1h, write_12h, _ = usage[:7]
     audio, image, r_audio, r_image, o_audio, o_image = usage[7:13]
+    video, o_video = usage.input_video_tokens, usage.output_video_tokens
     if (
         read + write <= (inp or 0)
         and write_1h + write_12h <= write
-        and audio + image <= (inp or 0)
+        and audio + image + video <= (inp or 0)
         and r_audio <= audio
         and r_image <= image
         and r_audio + r_image <= read
-        and o_audio + o_image <= (out or 0)
+        and o_audio + o_image + o_video <= (out or 0)
     ):
         return usage
 
     problem = "parts exceed their whole"
-    if inp is None and (read or write or audio or image):
-        inp = max(read + write, audio + image)
+    if inp is None and (read or write or audio or image or video):
+        inp = max(read + write, audio + image + video)
         problem = "parts of the input without the input"
-    if out is None and (o_audio or o_image):
-        out = o_audio + o_image
+    if out is None and (o_audio or o_image or o_video):
+        out = o_audio + o_image + o_video
         problem = "parts of the output without the output"
     read, write = _fit(inp or 0, read, write)
     write_1h, write_12h = _fit(write, write_1h, write_12h)
-    audio, image = _fit(inp or 0, audio, image)
+    audio, image, video = _fit(inp or 0, audio, image, video)
     r_audio, r_image = _fit(read, min(r_audio, audio), min(r_image, image))
-    o_audio, o_image = _fit(out or 0, o_audio, o_image)
+    o_audio, o_image, o_video = _fit(out or 0, o_audio, o_image, o_video)
     return usage._replace(
         input_tokens=inp,
         output_tokens=out,
@@ -187,6 +190,8 @@ def fitted(usage: Usage) -> Usage:
         cache_read_image_tokens=r_image,
         output_audio_tokens=o_audio,
         output_image_tokens=o_image,
+        input_video_tokens=video,
+        output_video_tokens=o_video,
         problem=joined(usage.problem, problem),
     )
 

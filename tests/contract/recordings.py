@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-import pytest
 import yaml
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -81,16 +80,6 @@ def folder() -> Path | None:
     """The folder of the recordings, if there is one."""
     named = os.environ.get("FARTHING_RECORDINGS", "")
     return Path(named) if named and Path(named).is_dir() else None
-
-
-def required() -> Path:
-    """`folder`; without one the test is skipped, which is a failure where all must run."""
-    found = folder()
-    if found is None:
-        if os.environ.get("FARTHING_REQUIRE_ALL") == "1":
-            pytest.fail("set FARTHING_RECORDINGS to the folder of recorded responses")
-        pytest.skip("FARTHING_RECORDINGS names no folder of recorded responses")
-    return found
 
 
 def load(root: Path) -> Recordings:

@@ -23,8 +23,9 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace import ReadableSpan
 
 import farthing
+from tests import needs
 from tests.contract.breaking import RECORDED, REQUESTS, Example, examples, legible
-from tests.contract.recordings import answered, required, usage_of
+from tests.contract.recordings import answered, usage_of
 from tests.instrumentation.conftest import Telemetry
 
 # What the clients themselves say of broken answers.
@@ -239,7 +240,7 @@ def test_content_that_is_hard_to_say(sdk_log: Log, said: object) -> None:
 
 
 def test_recorded_answers_are_broken_too() -> None:
-    required()
+    needs.recordings()
     assert {(seed.api, seed.stream) for seed in RECORDED} >= {
         (api, stream) for api in ("chat", "responses", "messages") for stream in (False, True)
     }

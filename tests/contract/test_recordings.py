@@ -18,13 +18,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 import farthing
+from tests import needs
 from tests.contract.recordings import (
     Interaction,
     Recordings,
     answered,
     interactions,
     load,
-    required,
     usage_in,
     usage_of,
 )
@@ -49,7 +49,7 @@ WAYS = [
 
 @pytest.fixture(scope="session")
 def recordings() -> Recordings:
-    return load(required())
+    return load(needs.recordings())
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_sent_as_recorded(recordings: Recordings) -> None:
 
 def test_nothing_left_out(recordings: Recordings, capsys: pytest.CaptureFixture[str]) -> None:
     """Each interaction in the folder is replayed or says why not."""
-    everything = [source for source, _ in interactions(required())]
+    everything = [source for source, _ in interactions(needs.recordings())]
     replayed = [call.source for call in recordings.calls]
     left_out = [source for source, _ in recordings.others]
     assert replayed

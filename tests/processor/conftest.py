@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
+
+from tests import needs
 
 
 def ns(moment: str) -> int:
@@ -33,16 +34,11 @@ class Recording(NamedTuple):
 @pytest.fixture(scope="session")
 def recordings() -> list[Recording]:
     """Every JSON body under the folder that FARTHING_RECORDINGS names (vcr cassettes)."""
-    folder = os.environ.get("FARTHING_RECORDINGS", "")
-    if not folder or not Path(folder).is_dir():
-        if os.environ.get("FARTHING_REQUIRE_ALL") == "1":
-            pytest.fail("set FARTHING_RECORDINGS to the folder of recorded responses")
-        pytest.skip("FARTHING_RECORDINGS names no folder of recorded responses")
-    yaml = pytest.importorskip("yaml")
+    folder = needs.recordings()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found = [
         Recording(f"{path.parent.name}/{path.name}", interaction["request"]["uri"], body)
-        for path in sorted(Path(folder).glob("genai_*/*.yaml"))
+        for path in sorted(folder.glob("genai_*/*.yaml"))
         for interaction in yaml.load(path.read_text(), loader)["interactions"]
         for body in _bodies(interaction["response"]["body"]["string"])
     ]

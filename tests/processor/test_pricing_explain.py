@@ -111,6 +111,16 @@ def test_a_tiny_cost_has_no_exponent() -> None:
             "priced",
         ),
         ({"response.tool_usage.image_gen": {"output_tokens": 1000}}, "0.00225", "partial"),
+        (
+            {
+                "request.tools[].type": ["function", "web_search_preview_2025_03_11"],
+                "response.tool_usage.web_search.num_requests": 2,
+            },
+            "0.02225",
+            "priced",
+        ),
+        ({"request.tools[].type": "web_search_preview"}, "0.00225", "priced"),
+        ({"gen_ai.client.operation.duration": 2.5}, "0.00225", "priced"),
     ],
 )
 def test_context(context: dict[str, Any], usd: str, status: str) -> None:
@@ -145,6 +155,11 @@ def test_unknown_context_is_named() -> None:
         ("response.output[].file_search_call", -1),
         ("response.tools[].image_generation.model", []),
         ("response.tool_usage.image_gen", 5),
+        ("request.tools[].type", 5),
+        ("request.tools[].type", [None]),
+        ("gen_ai.client.operation.duration", "2"),
+        ("gen_ai.client.operation.duration", -1),
+        ("gen_ai.client.operation.duration", True),
     ],
 )
 def test_a_useless_context_is_named_and_changes_nothing(key: str, value: object) -> None:
@@ -163,6 +178,9 @@ def test_a_useless_context_is_named_and_changes_nothing(key: str, value: object)
         (CALL, "response.service_tier"),
         (CHAT, "response.output[].file_search_call"),
         (CHAT | {"api": "images"}, "response.service_tier"),
+        (CHAT, "serviceTier.type"),
+        (CALL, "candidates[0].groundingMetadata.webSearchQueries"),
+        (CHAT, "response.headers"),
     ],
 )
 def test_a_context_that_the_api_does_not_have_is_named(call: dict[str, Any], key: str) -> None:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
 from farthing_processor.pricing import price
 from farthing_processor.readers import READERS, bedrock_invoke
 from farthing_processor.usage import Usage
+from tests import needs
 
 NOW = 1_795_176_000 * 10**9  # 2026-11-20T12:00:00Z
 HEADER = "X-Amzn-Bedrock-{}-Token-Count"
@@ -36,12 +36,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture(scope="session")
 def answers() -> list[Answer]:
-    folder = Path(os.environ.get("FARTHING_RECORDINGS") or "/nowhere")
-    if not folder.is_dir():
-        if os.environ.get("FARTHING_REQUIRE_ALL") == "1":
-            pytest.fail("set FARTHING_RECORDINGS to the folder of recorded responses")
-        pytest.skip("FARTHING_RECORDINGS names no folder of recorded responses")
-    yaml = pytest.importorskip("yaml")
+    folder = needs.recordings()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [
         Answer(

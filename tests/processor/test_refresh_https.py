@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 import threading
@@ -17,6 +16,7 @@ import pytest
 from farthing_processor.pricing import refresh
 from farthing_processor.pricing.refresh import Fetched
 from farthing_processor.pricing.tables import MAX_BYTES, Unusable
+from tests import needs
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -80,9 +80,7 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server on loopback whose certificate is trusted."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl command to make a certificate")
+    openssl = needs.command("openssl")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
         [

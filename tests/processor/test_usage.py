@@ -23,13 +23,15 @@ def test_parts_fit_their_whole_afterwards(usage: Usage) -> None:
     whole_in, whole_out = fitted.input_tokens or 0, fitted.output_tokens or 0
     assert fitted.cache_read_tokens + fitted.cache_write_tokens <= whole_in
     assert fitted.cache_write_1h_tokens + fitted.cache_write_12h_tokens <= fitted.cache_write_tokens
-    assert fitted.input_audio_tokens + fitted.input_image_tokens <= whole_in
+    modal = fitted.input_audio_tokens + fitted.input_image_tokens + fitted.input_video_tokens
+    assert modal <= whole_in
     assert fitted.cache_read_audio_tokens <= fitted.input_audio_tokens
     assert fitted.cache_read_image_tokens <= fitted.input_image_tokens
     assert (
         fitted.cache_read_audio_tokens + fitted.cache_read_image_tokens <= fitted.cache_read_tokens
     )
-    assert fitted.output_audio_tokens + fitted.output_image_tokens <= whole_out
+    modal = fitted.output_audio_tokens + fitted.output_image_tokens + fitted.output_video_tokens
+    assert modal <= whole_out
     assert bool(fitted.problem) == (fitted is not usage)
     assert checked(fitted) is fitted
     if usage.input_tokens is not None:
@@ -56,6 +58,8 @@ def test_parts_fit_their_whole_afterwards(usage: Usage) -> None:
             cache_read_image_tokens=3,
         ),
         Usage(10, 10, output_audio_tokens=6, output_image_tokens=5),
+        Usage(10, 10, input_image_tokens=6, input_video_tokens=5),
+        Usage(10, 10, output_image_tokens=6, output_video_tokens=5),
     ],
 )
 def test_each_part_that_does_not_fit_is_seen(usage: Usage) -> None:

@@ -136,7 +136,8 @@ def price(
     # By far the most calls are text alone with known rates: one unpacking, no line by line.
     (
         inp, out, read, write, write_1h, write_12h, _, audio, image, read_audio, read_image,
-        out_audio, out_image, searches, files, characters, previews, seconds,
+        out_audio, out_image, searches, files, characters, previews, video,
+        out_video, seconds,
         tier, batch, speed, geo, reported, also, complete, problem,
     ) = usage  # fmt: skip
     key = (provider, model, tier, batch, speed, geo)
@@ -165,6 +166,8 @@ def price(
         or files
         or characters
         or previews
+        or video
+        or out_video
         or seconds is not None
         or also
         or problem

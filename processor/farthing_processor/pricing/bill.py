@@ -66,7 +66,8 @@ def bill(usage: Usage, card: Card) -> Bill:
     # The modality of cached tokens matters where it has a rate of its own.
     split_audio = rates.input_audio != rates.input and usage.input_audio_tokens
     split_image = rates.input_image != rates.input and usage.input_image_tokens
-    if (split_audio or split_image) and _overlap(usage) > 0:
+    video = _video(usage, rates)
+    if (split_audio or split_image or video) and _overlap(usage, video) > 0:
         unknown.append("cached tokens not reported by modality")
     return Bill(lines, tuple(unknown))
 
@@ -90,10 +91,15 @@ def cache_savings(usage: Usage, card: Card) -> int:
 _UNCACHED: Final = {name: 0 for name in Usage._fields if name.startswith("cache_")}
 
 
-def _overlap(usage: Usage) -> int:
-    """Tokens that are audio or image and cached too, beyond those reported as both."""
+def _video(usage: Usage, rates: Rates) -> int:
+    """Input that is billed as video; where that costs as other input does, it is that."""
+    return usage.input_video_tokens if rates.input_video != rates.input else 0
+
+
+def _overlap(usage: Usage, video: int) -> int:
+    """Tokens that are audio, image or ``video`` and cached too, beyond those reported as both."""
     both = usage.cache_read_audio_tokens + usage.cache_read_image_tokens
-    modal = usage.input_audio_tokens + usage.input_image_tokens - both
+    modal = usage.input_audio_tokens + usage.input_image_tokens + video - both
     fresh = (usage.input_tokens or 0) - usage.cache_read_tokens - usage.cache_write_tokens
     return max(0, modal - fresh)
 
@@ -105,17 +111,20 @@ def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None],
     fresh = (usage.input_tokens or 0) - usage.cache_read_tokens - usage.cache_write_tokens
     audio = min(usage.input_audio_tokens - read_audio, fresh)
     image = min(usage.input_image_tokens - read_image, fresh - audio)
+    video = min(_video(usage, rates), fresh - audio - image)
     out_audio, out_image = usage.output_audio_tokens, usage.output_image_tokens
-    text_out = (usage.output_tokens or 0) - out_audio - out_image
+    out_video = usage.output_video_tokens
+    text_out = (usage.output_tokens or 0) - out_audio - out_image - out_video
     # They are counted in a request: of a model that is billed otherwise they say nothing.
     characters = 0 if rates.input_character is None else usage.input_characters
     reasoning = 0
     if rates.reasoning is not None:
         reasoning = min(usage.reasoning_tokens or 0, text_out)
     return (
-        (INPUT, "input", fresh - audio - image, rates.input),
+        (INPUT, "input", fresh - audio - image - video, rates.input),
         (INPUT, "audio input", audio, rates.input_audio),
         (INPUT, "image input", image, rates.input_image),
+        (INPUT, "video input", video, rates.input_video),
         (INPUT, "characters", characters, rates.input_character),
         (
             CACHE_READ,
@@ -137,6 +146,7 @@ def _rows(usage: Usage, rates: Rates) -> tuple[tuple[str, str, int, int | None],
         (OUTPUT, "reasoning output", reasoning, rates.reasoning),
         (OUTPUT, "audio output", out_audio, rates.output_audio),
         (OUTPUT, "image output", out_image, rates.output_image),
+        (OUTPUT, "video output", out_video, rates.output_video),
         (TOOLS, "web search", usage.web_searches, rates.web_search),
         (TOOLS, "preview web search", usage.preview_searches, rates.preview_search),
         (TOOLS, "file search", usage.file_searches, rates.file_search),

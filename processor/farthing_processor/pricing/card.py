@@ -64,6 +64,8 @@ class Rates(NamedTuple):
       the input rate for an hour; the rates differ between providers, so none is assumed).
     - image input is input: "image inputs are metered and charged in tokens, just as text inputs"
       (https://platform.openai.com/docs/guides/images-vision), and Google lists one rate for both.
+    - video input is input: Google lists one rate for "text / image / video"
+      (https://ai.google.dev/gemini-api/docs/pricing), and one of its own where it has one.
     - image output is output where image input has a rate of its own, which only image models have:
       their output rate is that of images.
     - audio has no such rule. It costs up to thirteen times the text rate.
@@ -77,12 +79,14 @@ class Rates(NamedTuple):
     cache_write_12h: int | None
     input_audio: int | None
     input_image: int | None
+    input_video: int | None
     input_audio_hour: int | None
     input_character: int | None
     cache_read_audio: int | None
     cache_read_image: int | None
     output_audio: int | None
     output_image: int | None
+    output_video: int | None
     reasoning: int | None
     web_search: int | None
     preview_search: int | None
@@ -99,12 +103,14 @@ PRICE_KEYS: Final[Mapping[str, str]] = {
     "cache_write_12h": "cache_write_12h_mtok",
     "input_audio": "input_audio_mtok",
     "input_image": "input_image_mtok",
+    "input_video": "input_video_mtok",
     "input_audio_hour": "input_audio_hours",
     "input_character": "input_mchars",
     "cache_read_audio": "cache_audio_read_mtok",
     "cache_read_image": "cache_image_read_mtok",
     "output_audio": "output_audio_mtok",
     "output_image": "output_image_mtok",
+    "output_video": "output_video_mtok",
     "reasoning": "output_reasoning_mtok",
     "web_search": "web_searches_kcount",
     "preview_search": "preview_searches_kcount",
@@ -311,6 +317,7 @@ def _rates(prices: Prices, above: int, scale: int) -> Rates:
         cache_read=_first(own.cache_read, own.input),
         cache_write=_first(own.cache_write, own.input),
         input_image=_first(own.input_image, own.input),
+        input_video=_first(own.input_video, own.input),
         cache_read_audio=_first(
             own.cache_read_audio, own.input_audio if own.cache_read is None else None
         ),

@@ -16,133 +16,20 @@ a price is an answer. An object of a list that cannot be read does not keep the 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, NamedTuple, cast
+from typing import cast
 
-from farthing_processor.assessment import payable
 from farthing_processor.facts import Facts
 from farthing_processor.pricing import Priced, decimal, price
 from farthing_processor.pricing.bill import TOOLS, bill
+from farthing_processor.pricing.context import CONTEXT
 from farthing_processor.pricing.explaining import reasons
-from farthing_processor.pricing.hosts import provider_of
+from farthing_processor.pricing.recorded import Call, Malformed, read_call
 from farthing_processor.pricing.rules import cards_for
-from farthing_processor.readers import READERS
-from farthing_processor.semconv import PROVIDER_OTHER
-from farthing_processor.usage import MAX_COUNT, Usage, checked
+from farthing_processor.usage import Usage, checked
 
-_READERS = {api: reader for (_, api), reader in READERS.items()}
-"""An API's shape does not depend on who speaks it."""
-_TIERED = frozenset({"chat.completions", "completions", "responses", "embeddings", "batch"})
-_RESPONSES = frozenset({"responses", "batch"})
-_SPEECH = frozenset({"audio.speech"})
-_ANY = frozenset(_READERS)
-
-
-class Kind(NamedTuple):
-    """What a value of the context has to be."""
-
-    name: str
-    holds: Callable[[object], bool]
-
-
-class Key(NamedTuple):
-    """One key of the context."""
-
-    says: str
-    kind: Kind
-    apis: frozenset[str]
-    """The APIs whose calls it can be of."""
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_text, cast(list[object], value)))
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_COUNT
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_batch(value: object) -> bool:
-    return value == "batch"
-
-
-def _is_host(value: object) -> bool:
-    """Whether it may be a ``server.address``, which a URL and a host with its port are not."""
-    return isinstance(value, str) and "/" not in value and value.count(":") != 1
-
-
-_TEXT = Kind("a string", _is_text)
-_TEXTS = Kind("a list of strings", _is_texts)
-_COUNT = Kind("a count", _is_count)
-_OBJECT = Kind("an object", _is_object)
-_BATCH = Kind('"batch"', _is_batch)
-_HOST = Kind("the name of a host, without scheme or port", _is_host)
-
-TIER = "response.service_tier"
-WEB_SEARCHES = "response.tool_usage.web_search.num_requests"
-WEB_ACTIONS = "response.output[].web_search_call.action.type"
-FILE_SEARCHES = "response.output[].file_search_call"
-IMAGE_MODEL = "response.tools[].image_generation.model"
-IMAGE_USAGE = "response.tool_usage.image_gen"
-SPOKEN = "request.input"
-PROCESSING = "processing"
-HOST = "server.address"
-
-CONTEXT: Mapping[str, Key] = {
-    TIER: Key("the tier that served it", _TEXT, _TIERED),
-    WEB_SEARCHES: Key("billable searches", _COUNT, _RESPONSES),
-    WEB_ACTIONS: Key("a list, where that is not given", _TEXTS, _RESPONSES),
-    FILE_SEARCHES: Key("how many file searches", _COUNT, _RESPONSES),
-    IMAGE_USAGE: Key("usage of the image tool", _OBJECT, _RESPONSES),
-    IMAGE_MODEL: Key("and its model", _TEXT, _RESPONSES),
-    SPOKEN: Key("the text that was spoken", _TEXT, _SPEECH),
-    PROCESSING: Key("batch, for a call of a batch", _BATCH, _ANY),
-    HOST: Key("the host that served it", _HOST, _ANY),
-}
-"""The keys of ``context`` that are understood: dotted paths of the response and the request, and
-two of ours. The host decides the provider where it is known, and the residency
-(``eu.api.openai.com``)."""
-
-_OPERATIONS: Mapping[str, str] = {
-    "embeddings": "embeddings",
-    "images": "image_generation",
-    "audio.speech": "speech",
-    "audio.transcriptions": "transcription",
-    "audio.translations": "translation",
-    "moderations": "moderation",
-}
-"""The ``gen_ai.operation.name`` of the APIs that are not inference."""
-
-_MAX_FILE_SEARCHES = 10_000
-_MAX_SHOWN = 60
-"""Of a value that is ignored, characters that its warning shows."""
-
-
-class Call(NamedTuple):
-    """One object of the input, read."""
-
-    provider: str
-    model: str
-    usage: Usage | None
-    at_ns: int
-    warnings: tuple[str, ...]
-    facts: Facts
-    """What a rule of the user's may look at besides."""
-
-
-class Malformed(ValueError):
-    """An object that cannot be read; the message is one sentence that says what to do."""
+__all__ = ["CONTEXT", "main", "read_call"]
 
 
 def main(text: str | bytes, as_json: bool, why: bool = False) -> tuple[int, str, str]:
@@ -183,70 +70,6 @@ def main(text: str | bytes, as_json: bool, why: bool = False) -> tuple[int, str,
     return code, separator.join(out) + "\n" * bool(out), "".join(said)
 
 
-def read_call(item: object) -> Call:
-    """The call that one object describes. Raises `Malformed`."""
-    if not isinstance(item, dict):
-        raise Malformed("give a JSON object with provider, api, model and usage.")
-    call = cast(dict[str, Any], item)
-    provider, api, model = (_text(call, name) for name in ("provider", "api", "model"))
-    reader = _READERS.get(api)
-    if reader is None:
-        raise Malformed(f"api {api!r} is not known; give one of {', '.join(sorted(_READERS))}.")
-    usage = call.get("usage")
-    if not isinstance(usage, dict | None):
-        raise Malformed("usage must be the usage object of a response, or null.")
-    given: object = call.get("context")
-    if not isinstance(given, dict | None):
-        raise Malformed("context must be an object.")
-    context, warnings = _understood(api, cast(dict[str, Any], given or {}))
-    read = reader(_response(cast(dict[str, Any] | None, usage), context))
-    host: str | None = context.get(HOST)
-    served_by = provider_of(host)
-    if served_by != PROVIDER_OTHER:
-        provider = served_by
-    if read and PROCESSING in context:
-        read = read._replace(batch=True)
-    operation = _operation(api, read)
-    due = payable(read, operation, host)
-    # Who spends and how long it took, no response says.
-    facts = Facts(provider, model, model, host, operation, read, duration_s=None)
-    return Call(provider, model, due, _moment(call.get("timestamp")), warnings, facts)
-
-
-def _understood(api: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What of ``given`` has a meaning for a call of ``api``, and a warning for all that has not.
-
-    A null is a value that is not given.
-    """
-    context: dict[str, Any] = {}
-    warnings: list[str] = []
-    for name, value in sorted(given.items()):
-        key = CONTEXT.get(name)
-        if key is None:
-            warnings.append(f"context {name!r} is not understood and was ignored")
-        elif value is None:
-            continue
-        elif api not in key.apis:
-            warnings.append(f"context {name!r} is not of {api} and was ignored")
-        elif not key.kind.holds(value):
-            said = json.dumps(value)
-            said = said if len(said) <= _MAX_SHOWN else f"{said[:_MAX_SHOWN]}…"
-            warnings.append(f"context {name!r} takes {key.kind.name}: {said} was ignored")
-        else:
-            context[name] = value
-    return context, tuple(warnings)
-
-
-def _operation(api: str, usage: Usage | None) -> str:
-    """``gen_ai.operation.name`` of a call of ``api``.
-
-    A result of a batch does not say which API it is of; only an embedding's has no output.
-    """
-    if api == "batch" and usage and usage.output_tokens is None and not usage.problem:
-        return "embeddings"
-    return _OPERATIONS.get(api, "chat")
-
-
 def _objects(text: str | bytes) -> list[object]:
     try:
         value = json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
@@ -255,51 +78,6 @@ def _objects(text: str | bytes) -> list[object]:
     except (ValueError, RecursionError) as fault:
         raise Malformed(f"the input is not JSON ({fault}); give an object or a list.") from None
     return cast(list[object], value) if isinstance(value, list) else [value]
-
-
-def _text(call: Mapping[str, Any], name: str) -> str:
-    value = call.get(name)
-    if not isinstance(value, str) or not value:
-        raise Malformed(f"{name} is missing; give it as a string.")
-    return value
-
-
-def _response(usage: dict[str, Any] | None, context: Mapping[str, Any]) -> dict[str, Any]:
-    """The response body of which ``usage`` and ``context`` are what is known."""
-    files: int = context.get(FILE_SEARCHES, 0)
-    if files > _MAX_FILE_SEARCHES:
-        raise Malformed(f"{FILE_SEARCHES} must be a count of at most {_MAX_FILE_SEARCHES}.")
-    actions: list[str] = context.get(WEB_ACTIONS, [])
-    return {
-        "usage": usage,
-        "service_tier": context.get(TIER),
-        "input": context.get(SPOKEN),
-        "results": [],
-        "tool_usage": {
-            "web_search": {"num_requests": context.get(WEB_SEARCHES)},
-            "image_gen": context.get(IMAGE_USAGE),
-        },
-        "tools": [{"type": "image_generation", "model": context.get(IMAGE_MODEL)}],
-        "output": [
-            *({"type": "web_search_call", "action": {"type": action}} for action in actions),
-            *[{"type": "file_search_call"}] * files,
-        ],
-    }
-
-
-def _moment(timestamp: object) -> int:
-    """Nanoseconds since the epoch."""
-    if timestamp is None:
-        return time.time_ns()
-    try:
-        moment = datetime.fromisoformat(cast(str, timestamp))
-    except (TypeError, ValueError):
-        raise Malformed(
-            f"timestamp {timestamp!r} is not ISO 8601; write it like 2026-11-20T12:00:00Z."
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 def _json(_: Call, priced: Priced, explained: list[tuple[str, str]]) -> str:

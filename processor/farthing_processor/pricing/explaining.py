@@ -22,6 +22,7 @@ _HOW = {
 _FIELDS = {
     "audio input": "input audio",
     "image input": "input image",
+    "video input": "input video",
     "characters": "input character",
     "audio seconds": "input audio hour",
     "audio cache read": "cache read audio",
@@ -31,6 +32,7 @@ _FIELDS = {
     "reasoning output": "reasoning",
     "audio output": "output audio",
     "image output": "output image",
+    "video output": "output video",
 }
 """A line of the bill to the rate it is by (`Origin.what`), where their names differ."""
 

@@ -146,7 +146,8 @@ def _rates(card: Card, above: int, sources: Mapping[str, str], times: str) -> li
         per, unit = UNITS[kind]
         source = sources.get(key, "")
         if not source:
-            likes = (like for like in _COUNTS_AS if getattr(rates, like) == rate and like != field)
+            listed = (like for like in _COUNTS_AS if sources.get(PRICE_KEYS[like]))
+            likes = (like for like in listed if getattr(rates, like) == rate)
             source = "free" if card.free else f"as {next(likes, 'input').replace('_', ' ')}"
         if times and kind != "kcount":
             source += f", x {times}"

@@ -36,6 +36,8 @@ def cohere_usage(body: object) -> Usage | None:
     cached = count_in(usage, "cached_tokens", faults) or 0
     searches = count_in(units, "search_units", faults) or 0
     fees = [what for name, what in _FEES.items() if count_in(units, name, faults)]
+    if image:  # they have a price of their own, which the pack does not have
+        fees.append("image tokens")
     return fitted(
         Usage(
             text if inp is None else inp,

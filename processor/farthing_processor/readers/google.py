@@ -73,8 +73,7 @@ _INTERACTION: Final = _Names(
 
 _IMAGE: Final = frozenset({"image", "document"})
 """A document is pages, and each is an image (https://ai.google.dev/gemini-api/docs/pricing lists
-PDF with image). Video is priced as text is, but by the models whose card then says that there is
-more to it; MODALITY_UNSPECIFIED "is treated as TEXT" (`MediaModality`)."""
+PDF with image); MODALITY_UNSPECIFIED "is treated as TEXT" (`MediaModality`)."""
 
 _TRAFFIC: Final = re.compile(r"on_demand_?|traffic_type_unspecified")
 """What of a ``trafficType`` is not a tier: ``ON_DEMAND_FLEX`` is ``flex``, ``ON_DEMAND`` none."""
@@ -221,10 +220,10 @@ def _read(
                 inp, out = inp - tools, out - thinking
             else:
                 faults.append(f"{names.total} is not the sum")
-    in_audio, in_image = _modal(usage, names.prompt_by, names.tokens, faults)
-    tool_audio, tool_image = _modal(usage, names.tool_by, names.tokens, faults)
-    read_audio, read_image = _modal(usage, names.cached_by, names.tokens, faults)
-    out_audio, out_image = _modal(usage, names.output_by, names.tokens, faults)
+    in_audio, in_image, in_video = _modal(usage, names.prompt_by, names.tokens, faults)
+    tool_audio, tool_image, tool_video = _modal(usage, names.tool_by, names.tokens, faults)
+    read_audio, read_image, _ = _modal(usage, names.cached_by, names.tokens, faults)
+    out_audio, out_image, out_video = _modal(usage, names.output_by, names.tokens, faults)
     return fitted(
         Usage(
             inp,
@@ -238,6 +237,8 @@ def _read(
             output_audio_tokens=out_audio,
             output_image_tokens=out_image,
             web_searches=searches,
+            input_video_tokens=in_video + tool_video,
+            output_video_tokens=out_video,
             tier=tier,
             also=tuple(map(unpriced, fees)) if fees else (),
             problem=joined(*faults),
@@ -245,19 +246,21 @@ def _read(
     )
 
 
-def _modal(usage: Fields, by: str, tokens: str, faults: list[str]) -> tuple[int, int]:
-    """How much of a count is audio, and how much image."""
+def _modal(usage: Fields, by: str, tokens: str, faults: list[str]) -> tuple[int, int, int]:
+    """How much of a count is audio, how much image, and how much video."""
     rows = usage.get(by)
     if not rows:
-        return 0, 0
-    audio = image = 0
+        return 0, 0, 0
+    audio = image = video = 0
     for row in items(rows):
         kind = name_in(row, "modality", faults).lower()
         if kind == "audio":
             audio += count_in(row, tokens, faults) or 0
         elif kind in _IMAGE:
             image += count_in(row, tokens, faults) or 0
-    return audio, image
+        elif kind == "video":
+            video += count_in(row, tokens, faults) or 0
+    return audio, image, video
 
 
 def _tier(usage: Fields, names: _Names, faults: list[str]) -> str:
