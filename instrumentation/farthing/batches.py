@@ -140,7 +140,7 @@ class _Recording:
         if result.endpoint is None:
             return "failed"
         operation, answer = result.endpoint.operation, result.endpoint.answer(result.body)
-        name = f"{operation} {answer.model}" if answer.model else operation
+        name = span_attributes.name(operation, answer.model)
         who = attribution.with_step(self._who, name, self._parent)
         facts = Facts(
             provider=self._provider or result.provider,

@@ -89,9 +89,8 @@ class Call:
             settle()
         _settle_at_exit()
         self._parent = parent = context.get_current()
-        self._who = attribution.with_step(
-            attribution.current(parent), _name(endpoint, request), parent
-        )
+        name = span_attributes.name(endpoint.operation, request.model)
+        self._who = attribution.with_step(attribution.current(parent), name, parent)
         self._telemetry = telemetry
         self.endpoint = endpoint
         self.request = request
@@ -133,7 +132,7 @@ class Call:
         self.awaits_span = False
         try:
             span = self._telemetry.tracer.start_span(
-                _name(self.endpoint, self.request),
+                span_attributes.name(self.endpoint.operation, self.request.model),
                 self._parent,
                 SpanKind.CLIENT,
                 self._starting(),
@@ -310,10 +309,6 @@ class Call:
         if settings.content_in_events and self.endpoint.operation in names.INFERENCE:
             ended_ns = self._start_ns + round(duration_s * 1e9)
             capture.emit(said, self._starting() | attributes, self._within, ended_ns)
-
-
-def _name(endpoint: Endpoint, request: Request) -> str:
-    return f"{endpoint.operation} {request.model}" if request.model else endpoint.operation
 
 
 _abandoned: Final[deque[tuple[Call, object, float]]] = deque()

@@ -11,6 +11,11 @@ from farthing_processor.facts import Facts
 from farthing_processor.usage import Usage
 
 
+def name(operation: str, model: str | None) -> str:
+    """The name of a call's span."""
+    return f"{operation} {model}" if model else operation
+
+
 def at_start(operation: str, request: Request) -> Attributes:
     """What a sampler may want to know, and all else that is known before the call."""
     attributes: Attributes = {
