@@ -6,7 +6,7 @@ UV := .uv/bin/uv
 RUN := $(VENV)/bin
 PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test slow bench lint format prices docs clean
+.PHONY: demo test slow fuzz bench lint format prices docs clean
 
 demo: $(VENV)/ready
 	@$(RUN)/farthing demo
@@ -16,6 +16,9 @@ test: $(VENV)/ready
 
 slow: $(VENV)/ready
 	$(RUN)/pytest -m slow $(PARALLEL)
+
+fuzz: $(VENV)/ready
+	$(RUN)/pytest tests/contract/test_fuzz.py --hypothesis-seed=random $(PARALLEL)
 
 bench: $(VENV)/ready
 	@$(RUN)/python -m tests.benchmarks

@@ -304,18 +304,20 @@ def examples(draw: Draw, stream: bool) -> Example:
 
 # Breaking only what does not speak of usage.
 
+USAGE = frozenset(("usage", "tool_usage"))  # the second: what a Responses call's own tools used
+
 
 def _harmless(seed: Seed) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """(event, path) of what may be broken without a word on usage being lost."""
     for at, event in enumerate(seed.events):
         for path in dict.fromkeys(_paths(event.data)):
             bears_usage = any(other[: len(path)] == path for other in _usage(event.data))
-            if not bears_usage and "usage" not in path and path != ("type",):
+            if not bears_usage and not USAGE.intersection(path) and path != ("type",):
                 yield at, path
 
 
 def _usage(data: Any) -> list[tuple[Any, ...]]:
-    return [path for path in _paths(data) if path[-1] == "usage"]
+    return [path for path in _paths(data) if path[-1] in USAGE]
 
 
 LEGIBLE = [value for value in HOSTILE if value not in (DEEP, LONG)]
