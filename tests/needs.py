@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests import peers
 
 
 def recordings() -> Path:
@@ -22,6 +25,15 @@ def command(name: str) -> str:
     """Where the command ``name`` is."""
     found = shutil.which(name)
     return found if found is not None else _missing(f"there is no command {name} here")
+
+
+def installed(name: str, *packages: str) -> Path:
+    """The commands of these packages, in an environment of their own that is kept as ``name``."""
+    try:
+        return peers.made(name, packages).parent
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr or str(error)).strip().splitlines()[-1]
+        return _missing(f"{' '.join(packages)} cannot be installed here: {why}")
 
 
 def _missing(what: str) -> NoReturn:

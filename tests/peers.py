@@ -45,12 +45,47 @@ PACKAGES = {
 }
 """Peer → what to install. ``anthropic`` is the tracer inside the client of that name."""
 
-INSTRUMENTORS = {
-    "official": "opentelemetry.instrumentation.genai",
-    "openllmetry": "opentelemetry.instrumentation",
-    "openinference": "openinference.instrumentation",
+FRAMEWORKS = {
+    "langchain": (
+        "langchain==1.4.7",
+        "langchain-openai==1.7.3",
+        "langchain-anthropic==1.7.7",
+        "openinference-instrumentation-langchain==0.1.80",
+        "opentelemetry-instrumentation-langchain==0.62.4",
+    ),
+    "pydantic-ai": ("pydantic-ai-slim[openai,anthropic]==2.68.0",),
+    "langfuse": ("langfuse==5.0.4",),
+    "litellm": ("litellm[mcp]==1.106.2",),
+    "langsmith": ("langsmith[otel]==0.15.0",),
+    "mistral": ("mistralai==3.7.0",),
 }
-"""Peer → the package of its two OpenTelemetry instrumentors."""
+"""Environment → what to install, of tracers of more than the two clients, or of others."""
+
+_BESIDE = [own for peer, own in PACKAGES.items() if peer != "openlit"]
+FRAMEWORKS["together"] = sum(_BESIDE, FRAMEWORKS["langchain"])
+"""Every tracer of the two clients, and of LangChain, in one environment."""
+
+ALONE = {"together": (("--no-deps", *PACKAGES["openlit"]),)}
+"""Environment → what pip installs in further steps: OpenLIT asks for older clients than LangChain
+does, and for packages that it needs only to trace others."""
+
+INSTRUMENTORS = {
+    "official": (
+        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
+        "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+    ),
+    "openllmetry": (
+        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
+        "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
+    ),
+    "openinference": (
+        "openinference.instrumentation.openai:OpenAIInstrumentor",
+        "openinference.instrumentation.anthropic:AnthropicInstrumentor",
+    ),
+    "openllmetry-langchain": ("opentelemetry.instrumentation.langchain:LangchainInstrumentor",),
+    "openinference-langchain": ("openinference.instrumentation.langchain:LangChainInstrumentor",),
+}
+"""Peer → its OpenTelemetry instrumentors."""
 
 QUIET = {
     "LOGFIRE_SEND_TO_LOGFIRE": "false",
@@ -60,6 +95,7 @@ QUIET = {
     "OPENINFERENCE_HIDE_OUTPUTS": "true",
     "TRACELOOP_TRACE_CONTENT": "false",
     "TRACELOOP_TELEMETRY": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }
 """No peer phones home, prints, or (where it can be told) captures content, as farthing does not."""
 
@@ -70,8 +106,14 @@ def python(peer: str) -> Path:
     Raises `subprocess.CalledProcessError`, with pip's words in ``stderr``, where it cannot be made.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    steps = (tuple(project["dependencies"]) + PACKAGES[peer], CLIENTS)
-    folder, wanted = FOLDER / (peer if PACKAGES[peer] else "clients"), f"{sys.version}\n{steps}"
+    own = (PACKAGES | FRAMEWORKS)[peer]
+    steps = (tuple(project["dependencies"]) + own, *ALONE.get(peer, ()), CLIENTS)
+    return made(peer if own else "clients", *steps)
+
+
+def made(name: str, *steps: tuple[str, ...]) -> Path:
+    """The interpreter of an environment in which pip installed the packages of each step."""
+    folder, wanted = FOLDER / name, f"{sys.version}\n{steps}"
     stamp = folder / "made-of"
     if not stamp.exists() or stamp.read_text() != wanted:
         FOLDER.mkdir(exist_ok=True)
@@ -107,11 +149,11 @@ def start(peer: str, tracer_provider: Any, meter_provider: Any) -> Callable[[], 
     if peer == "openlit":
         return _start_openlit()
     undo = ExitStack()
-    if package := INSTRUMENTORS.get(peer):
-        for client, name in (("openai", "OpenAI"), ("anthropic", "Anthropic")):
-            kind = getattr(import_module(f"{package}.{client}"), f"{name}Instrumentor")
-            kind().instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
-            undo.callback(kind().uninstrument)
+    for place in INSTRUMENTORS.get(peer, ()):
+        module, _, name = place.partition(":")
+        kind = getattr(import_module(module), name)
+        kind().instrument(tracer_provider=tracer_provider, meter_provider=meter_provider)
+        undo.callback(kind().uninstrument)
     return undo.close
 
 

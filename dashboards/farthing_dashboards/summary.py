@@ -65,7 +65,7 @@ def is_call(span: Span) -> bool:
 
 def cost_of(span: Span) -> Decimal | None:
     """The cost in USD, as the shortest decimal that is this double; None when unpriced."""
-    amount = span.attributes.get(semconv.COST_AMOUNT)
+    amount = span.attributes.get(semconv.COST_OURS, span.attributes.get(semconv.COST_AMOUNT))
     return Decimal(repr(amount)) if isinstance(amount, float | int) else None
 
 

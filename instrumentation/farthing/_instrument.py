@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
+from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from farthing import patching, telemetry
+from farthing.frameworks import FRAMEWORKS
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import settings
-from farthing_processor.pricing import rules, tables
+from farthing_processor.pricing import configuring, tables
+
+if TYPE_CHECKING:
+    from farthing_processor.span_processor import CostSpanProcessor
 
 _lock: Final = threading.Lock()
 _last: Final[list[object]] = []
 """The arguments of the last `instrument` that changed anything."""
+_attached: Final[WeakKeyDictionary[TracerProvider, CostSpanProcessor]] = WeakKeyDictionary()
+"""The tracer providers whose spans are priced, and by what: nothing can be taken off one again."""
 _said: Final[set[str]] = set()
 """What was found wrong with settings; said once."""
 
@@ -44,20 +52,40 @@ def instrument(
         said_something = any(providers) or bool(options)
         with _lock:
             if telemetry.current() is None or (said_something and asked != _last):
-                problems += rules.use_file(chosen.prices)
-                tables.keep_at(chosen.prices_table)
-                tables.refresh_from(chosen.prices_refresh)
+                problems += configuring.use(chosen)
                 telemetry.use(telemetry.make(chosen, *providers))
                 _last[:] = asked
+            _price_spans(tracer_provider or trace.get_tracer_provider())
             for problem in problems:
                 if problem not in _said:
                     _said.add(problem)
                     telemetry.log.warning("%s", problem)
             for library in LIBRARIES:
                 patching.apply(patches(library))
+            for framework in FRAMEWORKS.values():
+                patching.apply(framework)
     except Exception as error:
         state = "not recorded" if telemetry.current() is None else "recorded as before"
         telemetry.log.warning("farthing.instrument() failed, so calls are %s: %s", state, error)
+
+
+def _price_spans(provider: TracerProvider) -> None:
+    """Have the spans of other tracers priced, where there is an SDK that makes them."""
+    current = telemetry.current()
+    if current is None or not hasattr(provider, "add_span_processor"):
+        return
+    # Imported here: without an SDK nobody needs it.
+    from farthing_processor.span_processor import CostSpanProcessor
+
+    processor = _attached.get(provider)
+    if not current.settings.price_spans:
+        if processor is not None:
+            processor.active = False
+    elif processor is None:
+        processor = _attached[provider] = CostSpanProcessor.over(current.settings, current.recorder)
+        provider.add_span_processor(processor)  # pyright: ignore[reportAttributeAccessIssue]
+    else:
+        processor.use(current.settings, current.recorder)
 
 
 def uninstrument() -> None:
@@ -66,3 +94,5 @@ def uninstrument() -> None:
         telemetry.use(None)
         tables.refresh_from(None)
         patching.undo()
+        for processor in _attached.values():
+            processor.active = False

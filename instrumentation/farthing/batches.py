@@ -25,6 +25,7 @@ from farthing_processor.facts import Facts
 from farthing_processor.pricing.hosts import HOSTS, provider_of
 from farthing_processor.pricing.names import PROVIDERS
 from farthing_processor.recording import Entry
+from farthing_processor.steps import with_step
 
 REMEMBERED: Final = 100_000
 """Results kept in mind, the latest ones: as many as the largest batch has (Anthropic's; OpenAI's
@@ -140,8 +141,8 @@ class _Recording:
         if result.endpoint is None:
             return "failed"
         operation, answer = result.endpoint.operation, result.endpoint.answer(result.body)
-        name = span_attributes.name(operation, answer.model)
-        who = attribution.with_step(self._who, name, self._parent)
+        name = names.span_name(operation, answer.model)
+        who = with_step(self._who, name, self._parent)
         facts = Facts(
             provider=self._provider or result.provider,
             request_model=None,
@@ -183,7 +184,8 @@ class _Recording:
         within = trace.set_span_in_context(span, self._parent)
         self._telemetry.recorder.record(Entry(facts, who, assessment, None, within))
         if span.is_recording():
-            span.set_attributes(span_attributes.at_end(facts, answer, assessment))
+            aliases = self._telemetry.settings.cost_aliases
+            span.set_attributes(span_attributes.at_end(facts, answer, assessment, aliases))
             if facts.error_type is not None:
                 span.set_status(Status(StatusCode.ERROR))
             span.end()

@@ -19,16 +19,16 @@ from farthing.capture import Said
 from farthing.endpoint import Answer, Attributes, Body, Endpoint, Request
 from farthing.estimating import Estimate
 from farthing.telemetry import Telemetry, log
-from farthing_processor import attribution
+from farthing_processor import attribution, live
 from farthing_processor import semconv as names
 from farthing_processor.assessment import NOTHING, assess
 from farthing_processor.facts import Facts
 from farthing_processor.recording import Entry, before_collection
+from farthing_processor.steps import with_step
 from farthing_processor.usage import STANDARD_TIERS, Usage
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_CALL_KEY: Final = context.create_key("farthing-call")
 
 
 def guarded(function: Callable[_P, None]) -> Callable[_P, None]:
@@ -89,8 +89,8 @@ class Call:
             settle()
         _settle_at_exit()
         self._parent = parent = context.get_current()
-        name = span_attributes.name(endpoint.operation, request.model)
-        self._who = attribution.with_step(attribution.current(parent), name, parent)
+        name = names.span_name(endpoint.operation, request.model)
+        self._who = with_step(attribution.current(parent), name, parent)
         self._telemetry = telemetry
         self.endpoint = endpoint
         self.request = request
@@ -132,7 +132,7 @@ class Call:
         self.awaits_span = False
         try:
             span = self._telemetry.tracer.start_span(
-                span_attributes.name(self.endpoint.operation, self.request.model),
+                names.span_name(self.endpoint.operation, self.request.model),
                 self._parent,
                 SpanKind.CLIENT,
                 self._starting(),
@@ -177,7 +177,7 @@ class Call:
         For the time in which the provider is called, and no longer: never across a yield.
         """
         # Not kept: a context that holds us would wait for the garbage collector with us.
-        context.attach(context.set_value(_CALL_KEY, self, self._within))
+        context.attach(context.set_value(live.CALL, self, self._within))
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Make current what was current before, where ours still is; an exception fails the call.
@@ -266,7 +266,8 @@ class Call:
         who = payer or self._who
         assessment = NOTHING if payer is None else assess(facts, who)
         if self.span.is_recording() or self._prompt is not None:
-            attributes = span_attributes.at_end(facts, answer, assessment)
+            aliases = self._telemetry.settings.cost_aliases
+            attributes = span_attributes.at_end(facts, answer, assessment, aliases)
             if who is not self._who:
                 attributes.update(who.attributes())
             if estimate is not None:
@@ -311,6 +312,25 @@ class Call:
             capture.emit(said, self._starting() | attributes, self._within, ended_ns)
 
 
+class Unrecorded:
+    """The time of a request that is no call: no provider may learn who our users are there either.
+
+    Set without a token, as a call is.
+    """
+
+    __slots__ = ("_outside", "_within")
+
+    def __enter__(self) -> None:
+        self._outside = context.get_current()
+        self._within = attribution.without_baggage(self._outside)
+        if self._within is not self._outside:
+            context.attach(self._within)
+
+    def __exit__(self, *_: object) -> None:
+        if self._within is not self._outside and context.get_current() is self._within:
+            context.attach(self._outside)
+
+
 _abandoned: Final[deque[tuple[Call, object, float]]] = deque()
 
 
@@ -336,7 +356,7 @@ def _settle_at_exit() -> None:
 
 def calling() -> Call | None:
     """The call whose provider is being called right now, if any."""
-    call = context.get_value(_CALL_KEY)
+    call = context.get_value(live.CALL)
     return call if isinstance(call, Call) else None
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from farthing.endpoint import Answer, Attributes, Request
+from farthing_processor import aliases
 from farthing_processor import semconv as names
 from farthing_processor.assessment import Assessment
 from farthing_processor.facts import Facts
 from farthing_processor.usage import Usage
-
-
-def name(operation: str, model: str | None) -> str:
-    """The name of a call's span."""
-    return f"{operation} {model}" if model else operation
 
 
 def at_start(operation: str, request: Request) -> Attributes:
@@ -47,9 +44,13 @@ _DETAILS: Final = (
 )
 
 
-def at_end(facts: Facts, answer: Answer, assessment: Assessment) -> Attributes:
+def at_end(
+    facts: Facts, answer: Answer, assessment: Assessment, cost_aliases: Collection[str]
+) -> Attributes:
     """What the answer says, what was used and what it cost; the failure, where it is one."""
     attributes: Attributes = {**answer.attributes, **assessment.attributes}
+    if cost_aliases:
+        aliases.add(attributes, assessment, cost_aliases)
     if answer.id:
         attributes[names.RESPONSE_ID] = answer.id
     if answer.model:

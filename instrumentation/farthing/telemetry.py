@@ -15,11 +15,11 @@ from opentelemetry.trace import Tracer, TracerProvider
 
 from farthing.capture import Capture
 from farthing_processor import semconv as names
-from farthing_processor.recording import Recorder
+from farthing_processor.recording import Recorder, recorder
 from farthing_processor.settings import Settings
+from farthing_processor.version import VERSION
 
 log: Final = logging.getLogger("farthing")
-VERSION: Final = "0.1.0"
 
 
 class Telemetry(NamedTuple):
@@ -48,11 +48,10 @@ def make(
 ) -> Telemetry:
     """Telemetry over the given providers, or over the global ones, now or whenever they come."""
     tracer = trace.get_tracer(names.SCOPE, VERSION, tracer_provider, names.SCHEMA_URL)
-    meter = metrics.get_meter(names.SCOPE, VERSION, meter_provider, names.SCHEMA_URL)
     logger = get_logger(names.SCOPE, VERSION, logger_provider, names.SCHEMA_URL)
     given = any((tracer_provider, meter_provider, logger_provider))
     capture = Capture(logger, settings)
-    return Telemetry(tracer, Recorder(meter, settings), capture, settings, given)
+    return Telemetry(tracer, recorder(settings, meter_provider), capture, settings, given)
 
 
 _current: Final[list[Telemetry | None]] = [None]

@@ -91,7 +91,7 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
         if priced.saved:
             attributes[names.COST_CACHE_SAVINGS] = savings = priced.savings
         if other is not None:
-            attributes[names.COST_OURS if priced.by_provider else names.COST_REPORTED] = other
+            attributes[names.COST_LISTED if priced.by_provider else names.COST_REPORTED] = other
     return Assessment(
         cost, priced.status, classes, (), attributes, source, priced.reason, savings, other
     )

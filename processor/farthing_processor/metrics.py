@@ -152,9 +152,16 @@ DISAGREEMENTS: Final = Metric(
     "farthing.cost.disagreements",
     "{call}",
     "counter",
-    "Calls whose cost as the provider reported it differs from ours by more than 1 %; "
-    "gen_ai.usage.cost.source says which of the two is recorded as the cost.",
+    "Calls whose cost as the provider or another tracer reported it differs from ours by more than "
+    "1 %; gen_ai.usage.cost.source says which of the two is recorded as the cost.",
     (*CALL_LABELS, names.COST_SOURCE),
+)
+ASSUMED: Final = Metric(
+    "farthing.calls.assumed",
+    "{call}",
+    "counter",
+    "Calls priced from another tracer's span by counts of which something had to be assumed.",
+    (*CALL_LABELS, names.ASSUMPTION),
 )
 CACHE_SAVINGS: Final = Metric(
     "farthing.cache.savings",
@@ -201,6 +208,7 @@ CATALOGUE: Final = (
     COST,
     UNPRICED,
     DISAGREEMENTS,
+    ASSUMED,
     CACHE_SAVINGS,
     CACHE_SURCHARGES,
     RETRIES,

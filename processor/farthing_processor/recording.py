@@ -13,9 +13,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
+from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from farthing_processor import metrics as catalogue
 from farthing_processor import semconv as names
@@ -27,6 +29,7 @@ from farthing_processor.pricing import prices_age_s, prices_version
 from farthing_processor.semconv import INFERENCE
 from farthing_processor.settings import Settings
 from farthing_processor.usage import Usage
+from farthing_processor.version import VERSION
 
 Record = Callable[[float, dict[str, str], Context | None], None]
 
@@ -78,6 +81,8 @@ class Entry(NamedTuple):
     """Seconds until the first chunk of a streamed answer."""
     context: Context | None = None
     """Holds the call's span, so that exemplars point to it."""
+    assumed: tuple[str, ...] = ()
+    """What was assumed of the counts of another tracer's span."""
 
 
 class Recorder:
@@ -102,7 +107,7 @@ class Recorder:
 
     def add(self, entry: Entry) -> None:
         """Record one call, now."""
-        facts, who, assessment, first_chunk_s, context = entry
+        facts, who, assessment, first_chunk_s, context, assumed = entry
         labels = self._labels.of(facts, who)
         failed = {**labels, names.ERROR_TYPE: facts.error_type} if facts.error_type else labels
         inference = facts.operation in INFERENCE
@@ -147,6 +152,8 @@ class Recorder:
                 put(catalogue.CACHE_SURCHARGES, -saved)
         elif assessment.reason is not None:
             put(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
+        for assumption in assumed:
+            put(catalogue.ASSUMED, 1, {**labels, names.ASSUMPTION: assumption})
         if facts.attempts > 1:
             put(catalogue.RETRIES, facts.attempts - 1, failed)
 
@@ -199,6 +206,22 @@ def _by_modality(total: int, audio: int, image: int, video: int) -> Iterable[tup
     text = max(total - audio - image - video, 0)
     parts = (("text", text), ("audio", audio), ("image", image), ("unknown", video))
     return [(modality, count) for modality, count in parts if count]
+
+
+def recorder(settings: Settings, meter_provider: MeterProvider | None = None) -> Recorder:
+    """The recorder over a meter provider, or over the global one: one for each way to record."""
+    provider = meter_provider or metrics.get_meter_provider()
+    made = _recorders.setdefault(provider, {})
+    way = settings.semconv, settings.label_limit
+    if way not in made:
+        meter = metrics.get_meter(names.SCOPE, VERSION, provider, names.SCHEMA_URL)
+        made[way] = Recorder(meter, settings)
+    return made[way]
+
+
+_recorders: Final[WeakKeyDictionary[MeterProvider, dict[tuple[str, int], Recorder]]] = (
+    WeakKeyDictionary()
+)
 
 
 def _instrument(meter: Meter, metric: Metric) -> Record:

@@ -2,8 +2,8 @@
 
 Names follow the GenAI semantic conventions (open-telemetry/semantic-conventions-genai, main of
 2026-10-09); cost follows the open proposal there (pull request 443). What neither defines lives
-under ``farthing.``. No name here is also the namespace of another, because backends that nest dots
-reject such documents. A name that is only read lives with its reader.
+under ``farthing.``. No name on a span is also the namespace of another there, because backends that
+nest dots reject such documents. A name that is only read lives with its reader.
 """
 
 from __future__ import annotations
@@ -87,9 +87,28 @@ COST_CACHE_SAVINGS: Final = "farthing.cost.cache_savings"
 """USD that the same usage would have cost more without the prompt cache; below 0 where the cache
 cost more than it saved."""
 COST_OURS: Final = "farthing.cost.amount"
-"""USD by our prices, where the amount is the provider's and they differ."""
+"""USD that the call cost, where another tracer's span says an amount of its own, which stays, or an
+alias takes the proposal's place: metrics, pages and flags go by this."""
+COST_LISTED: Final = "farthing.cost.listed"
+"""USD by the price table, where the amount is the provider's and they differ."""
 COST_REPORTED: Final = "farthing.cost.reported"
-"""USD as the provider reported it, where the amount is by the user's rule and they differ."""
+"""USD as the provider or another tracer reported it, where the amount is ours and they differ."""
+COST_DUPLICATE_OF: Final = "farthing.cost.duplicate_of"
+"""The id of the span that has paid this call. A span that says so has no cost."""
+COST_DIALECT: Final = "farthing.cost.dialect"
+"""Whose attribute names a span of another tracer was read by."""
+COST_ASSUMED: Final = "farthing.cost.assumed"
+"""What was assumed of the counts of another tracer's span, because nothing in it confirms it."""
+
+# Cost, under the names of backends that are named in ``FARTHING_COST_ALIASES``.
+ALIAS_USAGE_COST: Final = "gen_ai.usage.cost"
+"""The namespace of what is proposed: beside it the amount is `COST_OURS`, and that is left out."""
+ALIAS_OPERATION_COST: Final = "operation.cost"
+ALIAS_LLM_COST_TOTAL: Final = "llm.cost.total"
+ALIAS_LLM_COST_PROMPT: Final = "llm.cost.prompt"
+ALIAS_LLM_COST_COMPLETION: Final = "llm.cost.completion"
+ALIAS_LLM_COST_CACHE_READ: Final = "llm.cost.prompt_details.cache_read"
+ALIAS_LLM_COST_CACHE_WRITE: Final = "llm.cost.prompt_details.cache_write"
 
 # Who pays.
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
@@ -99,10 +118,49 @@ SESSION_ID: Final = "session.id"
 STEP_NAME: Final = "farthing.step.name"
 STEP_PATH: Final = "farthing.step.path"
 WORKFLOW_ID: Final = "farthing.workflow.id"
+WORKFLOW_OUTCOME: Final = "farthing.workflow.outcome"
+WORKFLOW_REASON: Final = "farthing.workflow.reason"
 FEATURE: Final = "farthing.feature"
 TASK_ID: Final = "farthing.task.id"
 TASK_TYPE: Final = "farthing.task.type"
 TAG_PREFIX: Final = "farthing.tag."
+
+# A tool that was executed.
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+
+# Whether it is normal.
+OUTLIER_DETECTED: Final = "farthing.outlier.detected"
+"""True, or not there; not there where ``cold_threshold`` is the only reason."""
+OUTLIER_REASONS: Final = "farthing.outlier.reasons"
+OUTLIER_RATIO: Final = "farthing.outlier.ratio"
+"""The cost over the step's median."""
+OUTLIER_COST_LIMIT: Final = "farthing.outlier.cost_limit"
+"""USD that a call with ``cost_outlier`` or ``cold_threshold`` is above; the other limits alike."""
+OUTLIER_INPUT_LIMIT: Final = "farthing.outlier.input_limit"
+OUTLIER_FIRST_INPUT: Final = "farthing.outlier.first_input_tokens"
+OUTLIER_OUTPUT_LIMIT: Final = "farthing.outlier.output_limit"
+OUTLIER_YIELD_LIMIT: Final = "farthing.outlier.yield_limit"
+"""How many times the output the input may be."""
+OUTLIER_FAILURES: Final = "farthing.outlier.failures"
+"""Failed attempts of the step in the last minute, no more than 100."""
+OUTLIER_FAILURES_LIMIT: Final = "farthing.outlier.failures_limit"
+OUTLIER_REPEATS: Final = "farthing.outlier.repeats"
+"""How often the workflow had an answer to the same prompt before."""
+OUTLIER_PREFIX_LIMIT: Final = "farthing.outlier.prefix_limit"
+OUTLIER_STABLE_TOKENS: Final = "farthing.outlier.stable_tokens"
+"""Input tokens that a prompt cache could have had, at least."""
+OUTLIER_AVOIDABLE_COST: Final = "farthing.outlier.avoidable_cost"
+"""USD that reading them from the cache would have saved."""
+BASELINE_P50: Final = "farthing.baseline.p50"
+"""USD: the median cost of the step's calls before this one."""
+BASELINE_COUNT: Final = "farthing.baseline.count"
+BASELINE_SOURCE: Final = "farthing.baseline.source"
+BASELINE_OUTPUT_P50: Final = "farthing.baseline.output_p50"
+PROMPT_HASH: Final = "farthing.prompt.hash"
+"""Only where ``FARTHING_PROMPT_HASH`` asks for it."""
 
 RETRIES: Final = "farthing.retries"
 BATCH: Final = "farthing.batch"
@@ -114,14 +172,42 @@ ESTIMATED_OUTPUT: Final = "farthing.estimated.output_tokens"
 TOKEN_TYPE: Final = "gen_ai.token.type"
 TOKEN_MODALITY: Final = "gen_ai.token.modality"
 UNPRICED_REASON: Final = "farthing.unpriced.reason"
+ASSUMPTION: Final = "farthing.assumption"
+"""One of those of ``farthing.cost.assumed``."""
+OUTLIER_REASON: Final = "farthing.outlier.reason"
+"""One of those of ``farthing.outlier.reasons``."""
 
 # Values.
 INFERENCE: Final = frozenset({"chat", "generate_content", "text_completion"})
 """The values of ``gen_ai.operation.name`` that the conventions call inference."""
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+"""The operation of a workflow's root span."""
+INVOKE_AGENT: Final = "invoke_agent"
+EXECUTE_TOOL: Final = "execute_tool"
+TOOL_FUNCTION: Final = "function"
+"""The type of a tool that the application itself runs."""
+INTERRUPTED: Final = "interrupted"
+"""The outcome of a workflow that waits for a person, or to be resumed."""
+COST_OUTLIER: Final = "cost_outlier"
+"""Why a call is not normal: this and the next ones."""
+COLD_THRESHOLD: Final = "cold_threshold"
+CONTEXT_GROWTH: Final = "context_growth"
+COMPLETION_SPIKE: Final = "completion_spike"
+RETRY_STORM: Final = "retry_storm"
+REPEATED_PROMPT: Final = "repeated_prompt"
+LARGE_UNCACHED_PREFIX: Final = "large_uncached_prefix"
+LOW_YIELD: Final = "low_yield"
 FETCH_RESPONSE: Final = "fetch_response"
 """The operation of fetching a response that was made before."""
 CURRENCY_USD: Final = "USD"
 SOURCE_LOCAL: Final = "local"
 SOURCE_PROVIDER: Final = "provider"
+ERROR_OTHER: Final = "_OTHER"
+"""The error of what failed without an exception."""
 PROVIDER_OTHER: Final = "_OTHER"
 """The provider of a host that we do not know."""
+
+
+def span_name(operation: str, model: str | None) -> str:
+    """The name of a call's span."""
+    return f"{operation} {model}" if model else operation

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, cast, get_args
 
+from farthing_processor.aliases import BACKENDS
+from farthing_processor.attribution import TAG_KEY
 from farthing_processor.metrics import SemconvChoice
 
 CONTENT_MODES: Final = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
@@ -84,6 +86,35 @@ def _hosts(value: object) -> frozenset[str]:
     if any("/" in host or " " in host for host in hosts):
         raise ValueError("use host names or host:port, separated by commas, without http://")
     return hosts
+
+
+def _carried(value: object) -> frozenset[str]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Collection):
+        raise ValueError(_CARRIED)
+    named = frozenset(str(part).strip().lower() for part in cast(Collection[object], parts)) - {""}
+    if not all(TAG_KEY.fullmatch(name) for name in named):
+        raise ValueError(_CARRIED)
+    return named
+
+
+_CARRIED: Final = "use user, session, tags or the names of own tags, separated by commas"
+
+
+def _backends(value: object) -> frozenset[str]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Collection):
+        raise ValueError(_BACKENDS)
+    named = frozenset(str(part).strip().lower() for part in cast(Collection[object], parts)) - {""}
+    if not named <= BACKENDS.keys():
+        raise ValueError(_BACKENDS)
+    return named
+
+
+_BACKENDS: Final = (
+    f"use {', '.join(BACKENDS)}, separated by commas; "
+    "Phoenix and Datadog have none, as the README says"
+)
 
 
 def _file(value: object) -> str:
@@ -168,6 +199,22 @@ class Settings:
         "An https URL or a file that a thread in the background looks at every hour for a newer "
         "price table. Without it nothing is ever fetched.",
     )
+    price_spans: bool = _setting(
+        True,
+        _switch,
+        "FARTHING_PRICE_SPANS",
+        "`0` leaves the spans of other tracers as they are; otherwise each span of a call to a "
+        "model leaves with its cost, whoever made it, and each call is paid once.",
+    )
+    cost_aliases: frozenset[str] = _setting(
+        frozenset[str](),
+        _backends,
+        "FARTHING_COST_ALIASES",
+        "Backends under whose own names spans repeat the cost, comma-separated: `langfuse`, "
+        "`logfire`, `openinference`, `openlit`. With `langfuse` or `openlit` that is "
+        "`gen_ai.usage.cost`. Because `gen_ai.usage.cost.amount` and its siblings lie inside that "
+        "name, they are left out then, and the amount is `farthing.cost.amount`.",
+    )
     label_limit: int = _setting(
         200,
         _positive,
@@ -175,6 +222,14 @@ class Settings:
         "How many distinct values a metric label may have; later ones become `other`.",
     )
 
+    propagate: frozenset[str] = _setting(
+        frozenset[str](),
+        _carried,
+        "FARTHING_PROPAGATE",
+        "What goes on to other processes in Baggage beside workflow, step, agent, feature and "
+        "task: `user`, `session`, `tags` (all of your own) or names of own tags, comma-separated. "
+        "Nothing of it is ever sent with a call that is recorded to its provider.",
+    )
     include_usage: bool = _setting(
         False,
         _switch,

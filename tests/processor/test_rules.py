@@ -316,7 +316,7 @@ def test_the_provider_s_cost_comes_before_the_table(usd: str, differs: bool) -> 
     said = assessed(reported(usd))
     assert (said.status, said.cost, said.source) == ("reported", float(usd), "provider")
     assert said.attributes["gen_ai.usage.cost.source"] == "provider"
-    assert said.attributes.get("farthing.cost.amount") == (0.005615 if differs else None)
+    assert said.attributes.get("farthing.cost.listed") == (0.005615 if differs else None)
     assert "farthing.cost.reported" not in said.attributes
     assert (said.other is not None) is differs
 
@@ -326,7 +326,7 @@ def test_a_rule_comes_before_the_provider_s_cost(priced_by: PricedBy) -> None:
     said = assessed(reported("0.005615"))
     assert (said.status, said.cost, said.source) == ("priced", 0.01123, "local")
     assert said.attributes["farthing.cost.reported"] == 0.005615
-    assert "farthing.cost.amount" not in said.attributes
+    assert "farthing.cost.listed" not in said.attributes
     agreed = assessed(reported("0.0112"))
     assert (agreed.cost, agreed.other) == (0.01123, None)
 

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, cast
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from farthing import raw, streams
-from farthing.call import Call, calling, guarded
+from farthing.call import Call, Unrecorded, calling, guarded
 from farthing.endpoint import Body, Endpoint, Request
 from farthing.patching import Patch, Wrapper
 from farthing.reading import said
@@ -63,7 +63,8 @@ def patches(library: Library) -> tuple[Patch, ...]:
         def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
             call, args, kwargs = _begin(library, name, client, args, kwargs)
             if call is None:
-                return wrapped(*args, **kwargs)
+                with Unrecorded():
+                    return wrapped(*args, **kwargs)
             with call:
                 result = wrapped(*args, **kwargs)
             _returned(call, result)
@@ -75,7 +76,8 @@ def patches(library: Library) -> tuple[Patch, ...]:
         async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
             call, args, kwargs = _begin(library, name, client, args, kwargs)
             if call is None:
-                return await wrapped(*args, **kwargs)
+                with Unrecorded():
+                    return await wrapped(*args, **kwargs)
             with call:
                 result = await wrapped(*args, **kwargs)
             _returned(call, result)

@@ -1,0 +1,237 @@
+"""Pricing a finished span, whoever made it: what is to be added to it, and its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode
+
+from farthing_processor import aliases, attribution
+from farthing_processor import semconv as names
+from farthing_processor.assessment import Assessment, AttributeValue, assess
+from farthing_processor.attribution import NOBODY, Attribution
+from farthing_processor.dialects import Dialect, Reading, Seen, choose, read
+from farthing_processor.dialects.dialect import named_operation
+from farthing_processor.duplicates import Paid, Sight, models_of, tokens_of
+from farthing_processor.recording import Entry, Recorder
+from farthing_processor.settings import Settings
+from farthing_processor.steps import nearest
+
+Attributes = dict[str, AttributeValue]
+
+TOLERANCE: Final = 0.01
+"""Amounts that differ by no more than this part of the larger are told as one."""
+
+
+class Begun(NamedTuple):
+    """What was known of a span when it began. Immutable."""
+
+    who: Attribution
+    """Who spends, as far as the application said it."""
+    within: str | None
+    """The name of what is around it, other tracers' spans of the same call aside."""
+    counted: bool
+    """Whether a tracer around it records the tokens of its calls."""
+    recorded: bool = False
+    """Whether it is within a call of ours, which records all of its metrics, span or no span."""
+
+
+class SpanPricer:
+    """Prices spans, each call once. Thread-safe; holds a bounded memory of what is paid."""
+
+    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._paid = Paid()
+
+    def added(
+        self, span: ReadableSpan, around: Iterable[ReadableSpan] = (), begun: Begun | None = None
+    ) -> Attributes:
+        """What is to be added to a span that has ended, the most important first; nothing to one
+        that is no call to a model, or that is priced already.
+
+        ``around`` are the spans that enclose it, innermost first, as far as they are known.
+        """
+        attributes = span.attributes or {}
+        scope, context = span.instrumentation_scope, span.context
+        if scope is None or context is None or names.COST_DUPLICATE_OF in attributes:
+            return {}
+        enclosing = list(around)
+        outer = [one.context.span_id for one in enclosing if one.context]
+        if not outer and span.parent is not None:
+            outer = [span.parent.span_id]
+        if scope.name == names.SCOPE or names.COST_STATUS in attributes:
+            if names.COST_AMOUNT in attributes or names.COST_OURS in attributes:
+                self._paid.pay(_sight_of_ours(span, context, outer))
+            return {}
+        dialect, reading = self._read(span, scope)
+        if dialect is None or reading is None:
+            return {}
+        shown = _sight(reading, span, context, outer)
+        payer = _our_call_in(enclosing) or self._paid.earlier(shown)
+        if payer is None:
+            who = _who(reading, begun, enclosing)
+            assessment = assess(reading.facts, who)
+            if assessment.cost is not None:
+                payer = self._paid.pay(shown)
+            if payer is None:
+                assessment = _compared(assessment, reading)
+                if begun is None or not begun.recorded:
+                    counted = dialect.records_tokens or (begun is not None and begun.counted)
+                    self._record(context, reading, who, assessment, counted)
+                taken = not _AMOUNTS.isdisjoint(attributes)
+                said = self._said(dialect, reading, who, assessment, taken)
+                return _first(said, attributes)
+        return {names.COST_DUPLICATE_OF: trace.format_span_id(payer)}
+
+    def _read(
+        self, span: ReadableSpan, scope: InstrumentationScope
+    ) -> tuple[Dialect | None, Reading | None]:
+        dialect = choose(scope.name, span.attributes or {})
+        if dialect is None:
+            return None, None
+        seen = Seen(
+            # A plain copy: each look-up in the SDK's own mapping costs three of this.
+            cast(Any, span.attributes).copy(),
+            scope.name,
+            scope.version or "",
+            span.start_time or 0,
+            span.end_time or 0,
+            span.status.status_code is StatusCode.ERROR,
+        )
+        return dialect, read(dialect, seen, self._settings.gateways)
+
+    def _said(
+        self,
+        dialect: Dialect,
+        reading: Reading,
+        who: Attribution,
+        assessment: Assessment,
+        taken: bool,
+    ) -> Attributes:
+        """What a priced span is to say; ``taken`` is whether it has an amount of another's."""
+        said: Attributes = dict(assessment.attributes)
+        if assessment.cost is not None:
+            if assessment.other is not None and reading.reported is not None:
+                said[names.COST_REPORTED] = assessment.other
+            if reading.assumed:
+                said[names.COST_ASSUMED] = list(reading.assumed)
+            aliases.add(said, assessment, self._settings.cost_aliases)
+            if taken or reading.reported is not None:
+                aliases.beside_another(said, assessment)
+            if taken:
+                said.pop(names.ALIAS_USAGE_COST, None)
+        if assessment.status is not None:
+            said[names.COST_DIALECT] = dialect.name
+        return {**said, **who.attributes()}
+
+    def _record(
+        self,
+        context: SpanContext,
+        reading: Reading,
+        who: Attribution,
+        assessment: Assessment,
+        counted: bool,
+    ) -> None:
+        """Record what nobody does: the money, and the tokens where the emitter counts none."""
+        if assessment.status is None:
+            return
+        usage = None if counted else reading.facts.usage
+        facts = reading.facts._replace(duration_s=None, usage=usage)
+        within = trace.set_span_in_context(NonRecordingSpan(context), Context())
+        assumed = reading.assumed if assessment.cost is not None else ()
+        self._recorder.record(Entry(facts, who, assessment, None, within, assumed))
+
+
+_AMOUNTS: Final = frozenset({names.COST_AMOUNT, names.ALIAS_USAGE_COST})
+"""Where one of these is, the other has no place: one is inside the name of the other."""
+_FOREMOST: Final = (names.COST_STATUS, names.COST_AMOUNT, names.COST_OURS)
+
+
+def _first(said: Attributes, present: Mapping[str, Any]) -> Attributes:
+    """What is not ``present`` yet, the most important first: there may not be room for all."""
+    said = {name: said[name] for name in _FOREMOST if name in said} | said
+    return {name: value for name, value in said.items() if name not in present}
+
+
+def _compared(assessment: Assessment, reading: Reading) -> Assessment:
+    """``assessment`` with the emitter's own amount beside it, where the two differ."""
+    ours, theirs = assessment.cost, reading.reported
+    if ours is None or theirs is None:
+        return assessment
+    if abs(ours - float(theirs)) <= TOLERANCE * max(ours, float(theirs)):
+        return assessment
+    return assessment._replace(other=float(theirs))
+
+
+def _who(reading: Reading, begun: Begun | None, enclosing: Sequence[ReadableSpan]) -> Attribution:
+    """Who spends: as the application said, else as the emitter did; and the step."""
+    who = begun.who if begun is not None else attribution.current()
+    if reading.who is not NOBODY:
+        # Both are attributions: what the first left open is taken from the second.
+        who = who._replace(
+            **{
+                field: value
+                for field, said, value in zip(Attribution._fields, who, reading.who, strict=True)
+                if said is None and value is not None
+            }
+        )
+    if who.step is None:
+        within = begun.within if begun is not None else nearest(enclosing)
+        facts = reading.facts
+        call = names.span_name(facts.operation, facts.request_model or facts.response_model)
+        who = who._replace(step=who.agent or within or call)
+    return who
+
+
+def is_our_call(span: ReadableSpan) -> bool:
+    """Whether it is a span of ours of one call: what begins in it belongs to that call."""
+    scope = span.instrumentation_scope
+    if scope is None or scope.name != names.SCOPE:
+        return False
+    return named_operation(span.attributes or {}) is not None
+
+
+def _our_call_in(enclosing: Iterable[ReadableSpan]) -> int | None:
+    return next(
+        (one.context.span_id for one in enclosing if one.context and is_our_call(one)), None
+    )
+
+
+def _sight(
+    reading: Reading, span: ReadableSpan, context: SpanContext, outer: Sequence[int]
+) -> Sight:
+    facts = reading.facts
+    usage = None if facts.usage is None else facts.usage.billed()
+    return Sight(
+        context.trace_id,
+        context.span_id,
+        outer,
+        facts.scope,
+        facts.response_id,
+        models_of(facts.request_model, facts.response_model),
+        None if usage is None else tokens_of(usage.input_tokens, usage.output_tokens),
+        facts.start_ns,
+        span.end_time or 0,
+    )
+
+
+def _sight_of_ours(span: ReadableSpan, context: SpanContext, outer: Sequence[int]) -> Sight:
+    get = (span.attributes or {}).get
+    response_id = get(names.RESPONSE_ID)
+    return Sight(
+        context.trace_id,
+        context.span_id,
+        outer,
+        names.SCOPE,
+        response_id if isinstance(response_id, str) else None,
+        models_of(get(names.REQUEST_MODEL), get(names.RESPONSE_MODEL)),
+        tokens_of(get(names.USAGE_INPUT_TOKENS), get(names.USAGE_OUTPUT_TOKENS)),
+        span.start_time or 0,
+        span.end_time or 0,
+    )

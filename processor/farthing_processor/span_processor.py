@@ -1,0 +1,186 @@
+"""The span processor: every span of a call to a model leaves with its cost, whoever made it.
+
+    provider.add_span_processor(CostSpanProcessor())
+
+It may be added before or after the exporter's own processor. A span is priced as it ends: in
+between the moment it is frozen and the moment that exporters see it, for which the SDK has a hook
+without a public name. What is set there is dropped up to 1.45 at least, so it is written past that;
+whether this works is tried out when the processor is made. Where it does not, the processor says so
+once, and `CostSpanExporter` around an exporter does the same through the SDK's public API.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from opentelemetry import context
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from farthing_processor import attribution, live, settings
+from farthing_processor import semconv as names
+from farthing_processor.assessment import AttributeValue
+from farthing_processor.dialects import MARKS, of_scope
+from farthing_processor.pricing import configuring
+from farthing_processor.recording import Recorder, recorder
+from farthing_processor.settings import Settings
+from farthing_processor.span_pricing import Begun, SpanPricer, is_our_call
+from farthing_processor.steps import is_call, nearest
+
+_log: Final = logging.getLogger("farthing")
+
+
+class CostSpanProcessor(SpanProcessor):
+    """Prices the spans of other tracers as they end. Never raises; thread-safe.
+
+    ``options`` are the settings of `farthing_processor.settings`, such as ``semconv="both"``; they
+    win over the environment. Metrics go to ``meter_provider``, or to the global one.
+    """
+
+    def __init__(self, meter_provider: MeterProvider | None = None, **options: object) -> None:
+        chosen, problems = settings.load(options)
+        for problem in problems + configuring.use_unless_said(chosen):
+            _log.warning("%s", problem)
+        self._set_up(chosen, recorder(chosen, meter_provider))
+
+    @classmethod
+    def over(cls, chosen: Settings, recorder: Recorder) -> CostSpanProcessor:
+        """One whose settings are parsed and whose metrics have their place already."""
+        made = cls.__new__(cls)
+        made._set_up(chosen, recorder)
+        return made
+
+    def _set_up(self, chosen: Settings, recorder: Recorder) -> None:
+        self._begun: dict[int, Begun] = {}
+        self._used: tuple[Settings, Recorder] | None = None
+        self._writes = can_write()
+        if not self._writes:
+            _log.warning(
+                "This version of opentelemetry-sdk lets nothing be added to a span that ends, so "
+                "the spans of other tracers have no cost: put CostSpanExporter(...) around your "
+                "exporter."
+            )
+        self.use(chosen, recorder)
+
+    def use(self, chosen: Settings, recorder: Recorder) -> None:
+        """Price by these settings from now on; what was paid is remembered while they stay."""
+        if self._used != (chosen, recorder):
+            self._used = chosen, recorder
+            self._pricer = SpanPricer(chosen, recorder)
+        self.active = True
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        live.begin(span)
+        scope = span.instrumentation_scope
+        if scope is None or not of_scope(scope.name) or not self.active:
+            return
+        try:
+            self._begin(span, parent_context)
+        except Exception:
+            _log.debug("A span was not attributed", exc_info=True)
+
+    def _begin(self, span: Span, parent_context: Context | None) -> None:
+        """Say who spends, while it can be said through the public API."""
+        who = attribution.current(parent_context)
+        around = list(live.around(span))
+        counted = any(_records_tokens(one) for one in around)
+        recorded = context.get_value(live.CALL, parent_context) is not None
+        begun = Begun(who, nearest(around), counted, recorded)
+        self._begun[span.get_span_context().span_id] = begun
+        if len(self._begun) > live.LIMIT:
+            self._begun.pop(next(iter(self._begun)), None)
+        stamped: dict[str, AttributeValue] = {**who.attributes()}
+        if is_call(span) and (ours := next(filter(is_our_call, around), None)) is not None:
+            stamped[names.COST_DUPLICATE_OF] = f"{ours.get_span_context().span_id:016x}"
+        if stamped:
+            span.set_attributes(fitting(stamped, span))
+
+    def _on_ending(self, span: Span) -> None:
+        scope = span.instrumentation_scope
+        if scope is None or not self.active or not self._writes:
+            return
+        try:
+            # Most spans are about no model at all: this is all that they pay.
+            if MARKS.isdisjoint(span.attributes or ()):
+                return
+            begun = self._begun.get(span.get_span_context().span_id)
+            added = self._pricer.added(span, live.around(span), begun)
+            if added:
+                write(span, added)
+        except Exception:
+            _log.debug("A span was not priced", exc_info=True)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is not None:
+            span_id = span.context.span_id
+            live.end(span_id)
+            self._begun.pop(span_id, None)
+
+    def shutdown(self) -> None:
+        self.active = False
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+
+def _records_tokens(span: Span) -> bool:
+    scope = span.instrumentation_scope
+    return scope is not None and any(one.records_tokens for one in of_scope(scope.name))
+
+
+def fitting(added: Mapping[str, AttributeValue], span: ReadableSpan) -> dict[str, AttributeValue]:
+    """As much of ``added`` as ``span`` has room for, in order: one attribute more than the limit
+    would evict the oldest, which is the application's."""
+    present = span.attributes or {}
+    limit: int | None = getattr(getattr(span, "_attributes", None), "maxlen", None)
+    room = len(added) if limit is None else limit - len(present)
+    return dict(list(added.items())[: max(room, 0)])
+
+
+def write(span: Span, added: Mapping[str, AttributeValue]) -> None:
+    """Add to a span that ends what it does not say yet, as far as there is room."""
+    if span.is_recording():  # with https://github.com/open-telemetry/opentelemetry-python/pull/5613
+        span.set_attributes(fitting(added, span))
+        return
+    attributes: Any = span._attributes  # pyright: ignore[reportPrivateUsage]
+    longest: int | None = attributes.max_value_len
+    for name, value in fitting(added, span).items():
+        if isinstance(value, str):
+            value = value[:longest]
+        elif isinstance(value, list):
+            value = tuple(one[:longest] for one in value)
+        # Not through its methods, which refuse: the span is frozen, and nobody has it yet.
+        attributes._dict[name] = value
+
+
+@cache
+def can_write() -> bool:
+    """Whether `write` works with the SDK that is running: tried out on a span of nobody's."""
+    ended: list[ReadableSpan] = []
+
+    class Trial(SpanProcessor):
+        def _on_ending(self, span: Span) -> None:
+            write(span, {"added": 1.0, "left out": "no room"})
+
+        def on_end(self, span: ReadableSpan) -> None:
+            ended.append(span)
+
+    try:
+        provider = TracerProvider(
+            ALWAYS_ON,
+            Resource.get_empty(),
+            shutdown_on_exit=False,
+            span_limits=SpanLimits(max_span_attributes=2),
+        )
+        provider.add_span_processor(Trial())
+        provider.get_tracer("farthing").start_span("trial", Context(), attributes={"own": 1}).end()
+        # Without any span the SDK is turned off, and there is nothing to write to.
+        return all(dict(span.attributes or {}) == {"own": 1, "added": 1.0} for span in ended)
+    except Exception:
+        return False
