@@ -178,6 +178,9 @@ def _start_logfire(tracer_provider: Any, meter_provider: Any) -> Callable[[], No
     """Logfire has providers of its own: the given ones lend it their processors and sampler."""
     import logfire
 
+    from farthing import CostSpanProcessor
+
+    lent = tracer_provider._active_span_processor._span_processors
     own = logfire.configure(
         local=True,
         send_to_logfire=False,
@@ -185,8 +188,14 @@ def _start_logfire(tracer_provider: Any, meter_provider: Any) -> Callable[[], No
         inspect_arguments=False,
         metrics=False,
         sampling=logfire.SamplingOptions(head=tracer_provider.sampler),
-        additional_span_processors=tracer_provider._active_span_processor._span_processors,
+        additional_span_processors=[
+            one for one in lent if not isinstance(one, CostSpanProcessor)
+        ],
     )
+    for one in lent:
+        if isinstance(one, CostSpanProcessor):
+            # What is given to `configure` is told of spans that began or ended, not of ending ones.
+            own.config.get_tracer_provider().add_span_processor(one)
     begun = own.instrument_openai(), own.instrument_anthropic()
 
     def undo() -> None:

@@ -90,7 +90,7 @@ def _wrap(patch: Patch, module: ModuleType) -> None:
             return
         _warned.add(key)
         log.warning(
-            "farthing does not know this version of %s (%s.%s is not there), so its calls are not "
+            "farthing does not know this version of %s (%s.%s is not there), so not all of it is "
             "recorded. Upgrade farthing, or the library.",
             patch.module.partition(".")[0],
             patch.module,

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from farthing_processor import semconv as names
 from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
+from farthing_processor.outliers import Watch
 from farthing_processor.pricing import price
 from farthing_processor.pricing.hosts import residency_of
 from farthing_processor.pricing.names import EXACT
@@ -29,7 +30,7 @@ class Assessment(NamedTuple):
     by_class: Mapping[str, float]
     """USD by class of `semconv.COST_CLASSES`, without those that are zero."""
     flags: tuple[str, ...]
-    """Why the call is not normal; empty when it is."""
+    """Why the call is not normal (`outliers`); empty when it is, or when nobody watched."""
     attributes: Mapping[str, AttributeValue]
     """Span attributes, ready to set."""
     source: str = names.SOURCE_LOCAL
@@ -52,23 +53,18 @@ NOTHING: Final = Assessment(None, None, {}, (), {})
 """A call that failed before it could cost anything: no status, and not counted as unpriced."""
 
 
-def assess(facts: Facts, who: Attribution) -> Assessment:
-    """Price a call. Never raises for any facts; pure but for the prices in use, which are those of
-    the process: the table, and the user's rules.
+def assess(facts: Facts, who: Attribution, watch: Watch | None = None) -> Assessment:
+    """Price a call, and compare it with what ``watch`` has seen, of which it is then a part. Never
+    raises for any facts; pure but for the watch and for the prices in use, which are those of the
+    process: the table, and the user's rules.
 
     The model is the one that answered, else the one that was asked for: an alias, a deployment or a
     router is asked, a model with a price answers. Not so where the request decides the price
     (`PRICED_AS_ASKED`): there it is the one that was asked for, else the one that answered.
     """
-    usage = facts.usage
-    if facts.error_type is not None and usage is None and not facts.output_seen:
-        return NOTHING
-    model = facts.response_model or facts.request_model
-    if facts.provider in PRICED_AS_ASKED:
-        model = facts.request_model or model
-    due = payable(usage, facts.operation, facts.server_address)
-    if due is None and facts.estimate is not None:
-        due = _whole(facts.estimate, facts.operation, facts.server_address)
+    if facts.error_type is not None and facts.usage is None and not facts.output_seen:
+        return NOTHING if watch is None else flagged(NOTHING, facts, who, watch)
+    model, due = _priced_by(facts)
     priced = price(
         due, provider=facts.provider, model=model, at_ns=facts.start_ns, facts=facts, who=who
     )
@@ -92,9 +88,35 @@ def assess(facts: Facts, who: Attribution) -> Assessment:
             attributes[names.COST_CACHE_SAVINGS] = savings = priced.savings
         if other is not None:
             attributes[names.COST_LISTED if priced.by_provider else names.COST_REPORTED] = other
+    flags = ()
+    if watch is not None:
+        reasons, said = watch.judge(facts, who, priced.status, cost, due, model)
+        attributes.update(said)
+        flags = tuple(reasons)
     return Assessment(
-        cost, priced.status, classes, (), attributes, source, priced.reason, savings, other
+        cost, priced.status, classes, flags, attributes, source, priced.reason, savings, other
     )
+
+
+def flagged(assessment: Assessment, facts: Facts, who: Attribution, watch: Watch) -> Assessment:
+    """``assessment``, which was made without a watch, with what ``watch`` says of the call: for
+    those who learn only from it whether the call is one that counts."""
+    model, due = (None, None) if assessment.status is None else _priced_by(facts)
+    reasons, said = watch.judge(facts, who, assessment.status, assessment.cost, due, model)
+    if not said:
+        return assessment
+    return assessment._replace(flags=tuple(reasons), attributes={**assessment.attributes, **said})
+
+
+def _priced_by(facts: Facts) -> tuple[str | None, Usage | None]:
+    """The model and the usage that a call is priced by."""
+    model = facts.response_model or facts.request_model
+    if facts.provider in PRICED_AS_ASKED:
+        model = facts.request_model or model
+    due = payable(facts.usage, facts.operation, facts.server_address)
+    if due is None and facts.estimate is not None:
+        due = _whole(facts.estimate, facts.operation, facts.server_address)
+    return model, due
 
 
 def payable(usage: Usage | None, operation: str, server_address: str | None) -> Usage | None:

@@ -9,15 +9,18 @@ Two spans show the same call
 - if one encloses a call that is paid, and says nothing of tokens itself;
 - if they come from two emitters at the same time, side by side: they have a model and the input in
   common, their times overlap, and none of them is known to show another call. LangChain's tracers
-  are told of a call and are not around it, Logfire tells of a stream in a trace of its own.
+  are told of a call and are not around it, OpenLLMetry makes some spans without being around what
+  is called, and Logfire tells of a stream in a trace of its own.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 TRACES: Final = 2_048
@@ -36,7 +39,7 @@ class Sight(NamedTuple):
     """The instrumentation scope that made it."""
     response_id: str | None
     models: frozenset[str]
-    """The names of the model, asked for and answered, without a namespace before them."""
+    """The names of the model, asked for and answered, as `models_of` gives them."""
     tokens: tuple[int, int] | None
     """Input and output; None where they are not known."""
     start_ns: int
@@ -44,8 +47,17 @@ class Sight(NamedTuple):
 
 
 def models_of(*names: object) -> frozenset[str]:
-    """The names of a model, without a namespace before them."""
-    return frozenset(name.rpartition("/")[2] for name in names if name and isinstance(name, str))
+    """The names of a model, without a namespace before them and the date of a snapshot after: one
+    emitter says only what was asked for, another only what answered."""
+    return frozenset(_plain(name) for name in names if name and isinstance(name, str))
+
+
+_SNAPSHOT: Final = re.compile(r"[-@]20\d\d-?\d\d-?\d\d$")
+
+
+@lru_cache(maxsize=1024)
+def _plain(name: str) -> str:
+    return _SNAPSHOT.sub("", name.rpartition("/")[2])
 
 
 def tokens_of(given: object, taken: object) -> tuple[int, int] | None:
@@ -162,8 +174,13 @@ def _in_trace(trace: _Trace, seen: Sight) -> _Paid | None:
     return None
 
 
+def _contradict(one: Sight, other: Sight) -> bool:
+    """Whether their response ids tell them apart."""
+    return bool(one.response_id and other.response_id and one.response_id != other.response_id)
+
+
 def _same(one: Sight, other: Sight) -> bool:
-    if one.response_id and other.response_id and one.response_id != other.response_id:
+    if _contradict(one, other):
         return False
     return one.tokens == other.tokens and not one.models.isdisjoint(other.models)
 
@@ -171,6 +188,7 @@ def _same(one: Sight, other: Sight) -> bool:
 def _side_by_side(alike: Iterable[_Paid], seen: Sight) -> _Paid | None:
     """Of paid calls with the same input, that which ``seen`` shows at the same time as another
     emitter did: one with the same output first, so that calls with one prompt each find their own.
+    Of two traces neither of which begins with the call, both counts have to be the same.
     """
     found = None
     for paid in alike:
@@ -180,12 +198,12 @@ def _side_by_side(alike: Iterable[_Paid], seen: Sight) -> _Paid | None:
             and seen.start_ns <= one.end_ns
             and seen.emitter not in paid.also
             and not one.models.isdisjoint(seen.models)
-            and (one.trace_id == seen.trace_id or not one.around or not seen.around)
-            and not (one.response_id and seen.response_id)
+            and not _contradict(one, seen)
         ):
             if one.tokens == seen.tokens:
                 return paid
-            found = paid
+            if one.trace_id == seen.trace_id or not one.around or not seen.around:
+                found = paid
     return found
 
 

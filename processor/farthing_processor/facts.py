@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from farthing_processor.prompts import Fingerprint
 from farthing_processor.usage import Usage
 
 
@@ -38,3 +39,5 @@ class Facts(NamedTuple):
     """What the call may have come to where the counts never came; never reported as usage."""
     output_seen: bool = False
     """Whether any output arrived before the end: a call that failed after that may be billed."""
+    prompt: Fingerprint | None = None
+    """What can be told of the prompt without saying it, where the request was seen."""

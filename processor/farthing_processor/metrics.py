@@ -184,6 +184,14 @@ RETRIES: Final = Metric(
     "Requests that a client library sent again by itself.",
     (*CALL_LABELS, names.ERROR_TYPE),
 )
+OUTLIERS: Final = Metric(
+    "farthing.outliers",
+    "{call}",
+    "counter",
+    "Calls that are not normal, by reason: one that has two is counted under each. A call that has "
+    "only `cold_threshold`, because its step has no median yet, is not counted.",
+    (*CALL_LABELS, names.OUTLIER_REASON),
+)
 PRICES_AGE: Final = Metric(
     "farthing.prices.age",
     "s",
@@ -212,5 +220,6 @@ CATALOGUE: Final = (
     CACHE_SAVINGS,
     CACHE_SURCHARGES,
     RETRIES,
+    OUTLIERS,
     PRICES_AGE,
 )

@@ -156,6 +156,9 @@ class Recorder:
             put(catalogue.ASSUMED, 1, {**labels, names.ASSUMPTION: assumption})
         if facts.attempts > 1:
             put(catalogue.RETRIES, facts.attempts - 1, failed)
+        for reason in assessment.flags:
+            if reason != names.COLD_THRESHOLD:
+                put(catalogue.OUTLIERS, 1, {**labels, names.OUTLIER_REASON: reason})
 
     def _record_inference_tokens(
         self, usage: Usage, labels: dict[str, str], put: Callable[..., None]

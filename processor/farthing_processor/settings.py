@@ -14,9 +14,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, cast, get_args
 
+from farthing_processor import thresholds
 from farthing_processor.aliases import BACKENDS
 from farthing_processor.attribution import TAG_KEY
 from farthing_processor.metrics import SemconvChoice
+from farthing_processor.thresholds import Entry, Rules, Thresholds
 
 CONTENT_MODES: Final = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 SEMCONV_CHOICES: Final[tuple[SemconvChoice, ...]] = get_args(SemconvChoice)
@@ -215,6 +217,62 @@ class Settings:
         "`gen_ai.usage.cost`. Because `gen_ai.usage.cost.amount` and its siblings lie inside that "
         "name, they are left out then, and the amount is `farthing.cost.amount`.",
     )
+    outlier_factor: float = _setting(
+        Thresholds().factor,
+        thresholds.reader("factor"),
+        "FARTHING_OUTLIER_FACTOR",
+        "A call that costs more than so many times the median of its step is an outlier.",
+    )
+    outlier_min_usd: float = _setting(
+        Thresholds().min_usd,
+        thresholds.reader("min_usd"),
+        "FARTHING_OUTLIER_MIN_USD",
+        "What a call must cost, in USD, for its cost or size to make it an outlier.",
+    )
+    outlier_min_count: int = _setting(
+        Thresholds().min_count,
+        thresholds.reader("min_count"),
+        "FARTHING_OUTLIER_MIN_COUNT",
+        "How many calls of a step there must be before they have a median.",
+    )
+    outlier_cold_usd: float = _setting(
+        Thresholds().cold_usd,
+        thresholds.reader("cold_usd"),
+        "FARTHING_OUTLIER_COLD_USD",
+        "Before that, a call that costs more USD than this is marked `cold_threshold`, which is no "
+        "outlier yet; `off` marks none.",
+    )
+    outliers: tuple[Entry, ...] = _setting(
+        (),
+        thresholds.entries,
+        "FARTHING_OUTLIERS",
+        "The same for single steps, and the other reasons' thresholds: "
+        "`synthesis: factor=8, min_usd=0.1; embed*: low_yield=off; *: context_growth=10`. Beside "
+        "`factor`, `min_usd`, `min_count` and `cold_usd` there are `context_growth`, "
+        "`completion_spike`, `retry_storm`, `repeated_prompt`, `large_uncached_prefix` and "
+        "`low_yield`; the first entry that names a step counts.",
+    )
+    baseline: str | None = _setting(
+        None,
+        _file,
+        "FARTHING_BASELINE",
+        "A file of what steps usually cost, as `FARTHING_BASELINE_SAVE` writes one. It speaks for "
+        "a step until the process has seen enough calls of it.",
+    )
+    baseline_save: str | None = _setting(
+        None,
+        _file,
+        "FARTHING_BASELINE_SAVE",
+        "Where a process that ends adds what it has seen, for the next to begin with; it may be "
+        "the same file. A process that is killed adds nothing.",
+    )
+    prompt_hash: bool = _setting(
+        False,
+        _switch,
+        "FARTHING_PROMPT_HASH",
+        "`1` puts a hash of the prompt on spans (`farthing.prompt.hash`). Whoever can guess a "
+        "prompt can confirm it by its hash; without this it never leaves the process.",
+    )
     label_limit: int = _setting(
         200,
         _positive,
@@ -255,6 +313,17 @@ class Settings:
     @property
     def content_on_spans(self) -> bool:
         return self.content in ("SPAN_ONLY", "SPAN_AND_EVENT")
+
+    @property
+    def outlier_rules(self) -> Rules:
+        """From where on a call is not normal."""
+        base = Thresholds(
+            self.outlier_factor,
+            self.outlier_min_usd,
+            self.outlier_min_count,
+            self.outlier_cold_usd,
+        )
+        return Rules(base, self.outliers)
 
     @property
     def content_in_events(self) -> bool:

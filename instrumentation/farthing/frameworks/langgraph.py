@@ -57,17 +57,24 @@ def _name(graph: Any, configs: tuple[Fields, ...]) -> str | None:
 
 
 def _is_agent(graph: Any) -> bool:
-    for node, module in _MODEL_NODES.items():
-        bound = getattr(graph.nodes.get(node), "bound", None)
-        function = getattr(bound, "func", None) or getattr(bound, "afunc", None)
-        if getattr(function, "__module__", None) == module:
-            return True
-    return False
+    nodes = ((node, graph.nodes.get(node)) for node in _MODEL_NODES)
+    return any(_calls_model(node, getattr(made, "bound", None)) for node, made in nodes)
+
+
+def _calls_model(node: str, runnable: Any) -> bool:
+    """Whether ``runnable`` is what calls the model in one of LangChain's own agents."""
+    function = getattr(runnable, "func", None) or getattr(runnable, "afunc", None)
+    return node in _MODEL_NODES and getattr(function, "__module__", None) == _MODEL_NODES[node]
 
 
 def _node(_runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Scope, ...]:
-    name = text((args[0] if args else kwargs["task"]).name)
-    return () if name is None else (Scope(lambda who: who.in_step(name)),)
+    task = args[0] if args else kwargs["task"]
+    name = text(task.name)
+    if name is None:
+        return ()
+    # Every agent has a node of that name: the agent's own tells what it was for.
+    of_an_agent = _calls_model(name, next(iter(getattr(task.proc, "steps", ())), None))
+    return (Scope(lambda who: who.in_step((of_an_agent and who.agent) or name)),)
 
 
 def _ended(wrapped: Any, _loop: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

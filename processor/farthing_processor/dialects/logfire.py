@@ -67,6 +67,7 @@ LOGFIRE: Final = Dialect(
     },
     operation=_operation,
     usage=_usage,
+    calls_only=True,
     ends_without=_ends_without,
 )
 """Its counts under GenAI names say nothing of a cache, and hold what Anthropic cached since 2026-03
