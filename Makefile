@@ -6,7 +6,7 @@ UV := .uv/bin/uv
 RUN := $(VENV)/bin
 PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test slow fuzz bench lint format prices docs clean
+.PHONY: demo test slow fuzz bench lint format spans prices docs clean
 
 demo: $(VENV)/ready
 	@$(RUN)/farthing demo
@@ -31,6 +31,10 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+# Samples of real spans of other tracers, and every table that derives from code or from a release.
+spans: $(VENV)/ready
+	$(RUN)/python scripts/sample_spans.py $(EMITTERS)
 
 prices docs: $(VENV)/ready
 	$(RUN)/python scripts/make_$@.py

@@ -1,4 +1,4 @@
-"""Write the tables of README.md that derive from code; with `--check`, only compare."""
+"""Write the tables of the documentation that derive from code; with `--check`, only compare."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from farthing_processor.dialects import DIALECTS, Dialect
 from farthing_processor.metrics import CATALOGUE
 from farthing_processor.settings import SEMCONV_CHOICES, VARIABLES
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "other-tracers.md")
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -44,13 +46,35 @@ def metrics() -> str:
     return table(("metric", "kind", "unit", "what it says"), rows)
 
 
+def dialects() -> str:
+    by_name: dict[str, list[Dialect]] = {}
+    for dialect in DIALECTS:
+        if dialect.scopes:
+            by_name.setdefault(dialect.name, []).append(dialect)
+    rows = [
+        (
+            f"`{name}`",
+            ", ".join(dict.fromkeys(f"`{p}`" for one in those for p in one.packages)),
+            ", ".join(dict.fromkeys(f"`{scope}`" for one in those for scope in one.scopes)),
+            "itself" if those[0].records_tokens else "farthing",
+        )
+        for name, those in sorted(by_name.items())
+    ]
+    head = ("`farthing.cost.dialect`", "Python packages", "instrumentation scopes", "token metrics")
+    return table(head, rows)
+
+
 def under(choices: Iterable[str]) -> str:
     named = (f"`{choice}`" for choice in SEMCONV_CHOICES if choice in choices)
     return f"With {' or '.join(named)}."
 
 
 def written(text: str) -> str:
-    for name, content in (("settings", settings()), ("metrics", metrics())):
+    for name, content in (
+        ("settings", settings()),
+        ("metrics", metrics()),
+        ("dialects", dialects()),
+    ):
         text = re.sub(
             rf"<!-- {name} -->.*?<!-- /{name} -->",
             lambda _match, n=name, c=content: f"<!-- {n} -->\n{c}\n<!-- /{n} -->",
@@ -61,14 +85,16 @@ def written(text: str) -> str:
 
 
 def main() -> int:
-    before = README.read_text()
-    after = written(before)
-    if "--check" in sys.argv:
-        if after != before:
-            print("README.md is behind the code: run python scripts/make_docs.py")
-        return int(after != before)
-    README.write_text(after)
-    return 0
+    behind = 0
+    for page in PAGES:
+        before = page.read_text()
+        after = written(before)
+        if "--check" not in sys.argv:
+            page.write_text(after)
+        elif after != before:
+            print(f"{page.name} is behind the code: run python scripts/make_docs.py")
+            behind = 1
+    return behind
 
 
 if __name__ == "__main__":

@@ -188,9 +188,7 @@ def _start_logfire(tracer_provider: Any, meter_provider: Any) -> Callable[[], No
         inspect_arguments=False,
         metrics=False,
         sampling=logfire.SamplingOptions(head=tracer_provider.sampler),
-        additional_span_processors=[
-            one for one in lent if not isinstance(one, CostSpanProcessor)
-        ],
+        additional_span_processors=[one for one in lent if not isinstance(one, CostSpanProcessor)],
     )
     for one in lent:
         if isinstance(one, CostSpanProcessor):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from farthing._instrument import instrument, uninstrument
 from farthing.attribution import outcome, step, tag, workflow
 from farthing.batches import record_batch
+from farthing.cost_trace import cost_trace
 from farthing.telemetry import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "CostSpanExporter",
     "CostSpanProcessor",
     "__version__",
+    "cost_trace",
     "instrument",
     "outcome",
     "record_batch",

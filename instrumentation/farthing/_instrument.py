@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
@@ -82,10 +82,18 @@ def _price_spans(provider: TracerProvider) -> None:
         if processor is not None:
             processor.active = False
     elif processor is None:
-        processor = _attached[provider] = CostSpanProcessor.over(current.settings, current.recorder)
-        provider.add_span_processor(processor)  # pyright: ignore[reportAttributeAccessIssue]
+        processor = _attached[provider] = CostSpanProcessor.over(
+            current.settings, current.recorder, current.watch
+        )
+        cast(Any, provider).add_span_processor(processor)
     else:
-        processor.use(current.settings, current.recorder)
+        processor.use(current.settings, current.recorder, current.watch)
+
+
+def prices_spans_of(provider: TracerProvider) -> bool:
+    """Whether the spans that ``provider`` makes for other tracers are priced."""
+    processor = _attached.get(provider)
+    return processor is not None and processor.active
 
 
 def uninstrument() -> None:

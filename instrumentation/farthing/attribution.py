@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from farthing.scopes import Scope, Stay, complain, listening, said_once
 from farthing.telemetry import log
-from farthing_processor import attribution, runs
+from farthing_processor import attribution, runs, workflows
 from farthing_processor import semconv as names
 from farthing_processor.attribution import TAG_KEY, TAGS, Attribution
 from farthing_processor.recording import before_collection
@@ -60,6 +60,7 @@ class Workflow(Scope):
         stay.run = run = cast(Run, who.run)
         if (telemetry := listening()) is not None:
             _settle_at_exit()
+            workflows.open_rollup(run, telemetry.recorder)
             try:
                 run.span = telemetry.tracer.start_span(
                     f"{names.INVOKE_WORKFLOW} {run.name}",
@@ -205,5 +206,5 @@ before_collection(runs.settle)
 
 @functools.cache
 def _settle_at_exit() -> None:
-    """Settle before the SDK shuts down: what registers last runs first."""
-    atexit.register(runs.settle)
+    """Before the SDK shuts down: what registers last runs first."""
+    atexit.register(runs.close)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -17,9 +16,9 @@ from farthing import batch_results, span_attributes, telemetry
 from farthing.call import guarded
 from farthing.endpoint import Answer, Request
 from farthing.telemetry import Telemetry, log
-from farthing_processor import attribution, settings
+from farthing_processor import attribution
 from farthing_processor import semconv as names
-from farthing_processor.assessment import NOTHING, Assessment, assess
+from farthing_processor.assessment import NOTHING, Assessment, assess, flagged
 from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
 from farthing_processor.pricing.hosts import HOSTS, provider_of
@@ -77,7 +76,7 @@ def record_batch(results: object, *, provider: str | None = None) -> BatchSummar
         raise ValueError(f"No provider is called {provider!r}: give one of {known}.")
     lines = batch_results.lines(results)
     host = batch_results.host(results)
-    recording = _Recording(telemetry.current() or _global_telemetry(), provider, host)
+    recording = _Recording(telemetry.in_use(), provider, host)
     for line in lines:
         if not (isinstance(line, str | bytes) and not line.strip()):
             recording.add(line)
@@ -161,6 +160,7 @@ class _Recording:
             return "failed"
         if not _RECORDED.add(facts.provider, answer.id or result.id):
             return "repeated"
+        assessment = flagged(assessment, facts, who, self._telemetry.watch)
         self._emit(name, facts, answer, who, assessment)
         if assessment.cost is None:
             return "unpriced"
@@ -249,12 +249,3 @@ class Recorded:
 
 
 _RECORDED: Final = Recorded()
-
-
-@functools.cache
-def _global_telemetry() -> Telemetry:
-    """Telemetry over the global providers, for a program that instruments nothing."""
-    chosen, problems = settings.load({})
-    for problem in problems:
-        log.warning("%s", problem)
-    return telemetry.make(chosen)

@@ -19,13 +19,14 @@ from farthing.capture import Said
 from farthing.endpoint import Answer, Attributes, Body, Endpoint, Request
 from farthing.estimating import Estimate
 from farthing.telemetry import Telemetry, log
-from farthing_processor import attribution, live
+from farthing_processor import attribution, by_hand, live, runs
 from farthing_processor import semconv as names
-from farthing_processor.assessment import NOTHING, assess
+from farthing_processor.assessment import NOTHING, assess, paid_elsewhere
 from farthing_processor.facts import Facts
+from farthing_processor.prompts import fingerprint
 from farthing_processor.recording import Entry, before_collection
 from farthing_processor.steps import with_step
-from farthing_processor.usage import STANDARD_TIERS, Usage
+from farthing_processor.usage import Usage
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -55,6 +56,7 @@ class Call:
         "__weakref__",
         "_asked",
         "_end_span",
+        "_fingerprint",
         "_first_chunk_s",
         "_open",
         "_parent",
@@ -68,8 +70,10 @@ class Call:
         "_within",
         "attempts",
         "awaits_span",
+        "by_hand",
         "endpoint",
         "hidden",
+        "inside",
         "native_met",
         "parsed",
         "request",
@@ -107,6 +111,9 @@ class Call:
         """Whether the client is about to make the span that is to be ours."""
         self.native_met = False
         """Whether the client's own tracer has already come for the span of this call."""
+        self.by_hand = by_hand.around(parent)
+        """The call that is reported by hand which it is inside of, or which it is itself."""
+        self.inside = True
         self.parsed: object = None
         """A response that the client has read, though it may yet refuse it."""
         self._start_ns = time.time_ns()
@@ -118,6 +125,8 @@ class Call:
             self._start()
         by_request = endpoint.request_usage
         self._request_usage = _read(by_request, body) if by_request is not None else None
+        useful, whole = telemetry.watch.wants(self._who)
+        self._fingerprint = _read(lambda asked: fingerprint(asked, whole), body) if useful else None
         self._prompt = _read(endpoint.prompt, body) if self.with_content else None
         self._asked: Said | None = None
         if self._prompt is not None and self._captures:
@@ -194,12 +203,13 @@ class Call:
         """The first streamed event has arrived."""
         self._first_chunk_s = time.perf_counter() - self._started
 
-    def finish(self, body: object) -> None:
-        """The provider answered, or the application stopped reading a stream: not an error.
+    def finish(self, body: object, whole: bool = True) -> None:
+        """The provider answered; or the application stopped reading a stream, which is no error:
+        the answer is not ``whole`` then.
 
         ``body`` is the response, or what the events of a stream folded to so far.
         """
-        self.end(body, None)
+        self.end(body, None, whole=whole)
 
     def fail(self, error: BaseException, body: object = None) -> None:
         """The call raised; ``body`` is what had arrived of its answer."""
@@ -215,7 +225,9 @@ class Call:
         _abandoned.append((self, body, time.perf_counter()))
 
     @guarded
-    def end(self, body: object, error_type: str | None, ended: float | None = None) -> None:
+    def end(
+        self, body: object, error_type: str | None, ended: float | None = None, whole: bool = True
+    ) -> None:
         """Report the call and end its span, the first time; ``ended`` is when, now by default."""
         try:
             self._open.pop()
@@ -227,13 +239,13 @@ class Call:
         if self.awaits_span:  # it never came
             self._start()
         try:
-            self._report(body, error_type, duration_s)
+            self._report(body, error_type, duration_s, whole)
         finally:
             # One clock for span and metrics: the duration is the same to the nanosecond.
             self._end_span(self._start_ns + round(duration_s * 1e9))
             self.parsed = None
 
-    def _report(self, body: object, error_type: str | None, duration_s: float) -> None:
+    def _report(self, body: object, error_type: str | None, duration_s: float, whole: bool) -> None:
         request, endpoint = self.request, self.endpoint
         answer, usage, payer = _NO_ANSWER, None, endpoint.payer(body, self._who)
         if body is not None:
@@ -242,7 +254,7 @@ class Call:
         if usage is None and error_type is None:
             usage = self._request_usage
         elif usage is not None and not usage.tier:
-            usage = _as_asked(usage, request, answer)
+            usage = answer.as_asked(usage, request)
         estimate = None
         if payer is not None and self._telemetry.settings.estimate:
             estimate = self._estimate(body, answer, usage)
@@ -262,9 +274,18 @@ class Call:
             response_id=answer.id,
             estimate=estimate and estimate.usage,
             output_seen=self._first_chunk_s is not None,
+            abandoned=request.stream and not whole and not answer.is_whole(usage),
+            prompt=self._fingerprint,
         )
         who = payer or self._who
-        assessment = NOTHING if payer is None else assess(facts, who)
+        watch = self._telemetry.watch
+        span_id = self.span.get_span_context().span_id
+        paid = self.by_hand and self.by_hand.paid(self.inside)
+        assessment = NOTHING if payer is None or paid is not None else assess(facts, who, watch)
+        if self.by_hand is not None and assessment.cost is not None:
+            paid = self.by_hand.pay(span_id, self.inside)
+        if paid is not None:
+            assessment = paid_elsewhere(paid)
         if self.span.is_recording() or self._prompt is not None:
             aliases = self._telemetry.settings.cost_aliases
             attributes = span_attributes.at_end(facts, answer, assessment, aliases)
@@ -282,8 +303,9 @@ class Call:
             self.span.set_attributes(attributes)
             if self._asked is not None:
                 self._report_content(self._asked, body, attributes, duration_s)
-        entry = Entry(facts, who, assessment, self._first_chunk_s, self._within)
-        self._telemetry.recorder.record(entry)
+        if paid is None:
+            entry = Entry(facts, who, assessment, self._first_chunk_s, self._within)
+            self._telemetry.recorder.record(entry, logged=not self.inside)
 
     def _estimate(self, body: object, answer: Answer, usage: Usage | None) -> Estimate | None:
         """What the call may have come to, if its usage never came; else learn from what it did."""
@@ -341,10 +363,11 @@ def settle() -> None:
             call, body, ended = _abandoned.popleft()
         except IndexError:
             return
-        call.end(body() if callable(body) else body, None, ended)
+        call.end(body() if callable(body) else body, None, ended, whole=False)
 
 
 before_collection(settle)
+runs.before_end(settle)
 
 
 @functools.cache
@@ -361,15 +384,6 @@ def calling() -> Call | None:
 
 
 _NO_ANSWER: Final = Answer()
-
-
-def _as_asked(usage: Usage, request: Request, answer: Answer) -> Usage:
-    """``usage`` at the service tier that was asked for, where the answer names none at all."""
-    asked = request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
-    if not isinstance(asked, str) or asked in STANDARD_TIERS:
-        return usage
-    told = names.OPENAI_RESPONSE_SERVICE_TIER in answer.attributes
-    return usage if told else usage._replace(tier=asked)
 
 
 def _read(reader: Callable[[Any], _T | None], body: Any) -> _T | None:

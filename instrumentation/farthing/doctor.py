@@ -6,6 +6,7 @@ one empty export to the endpoint. Every finding is a sentence; a bad one says wh
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -18,8 +19,11 @@ from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from farthing import patching, telemetry
+from farthing._instrument import prices_spans_of
+from farthing.frameworks import FRAMEWORKS, missing
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
+from farthing_processor import semconv as names
 from farthing_processor import settings
 from farthing_processor.pricing import prices_age_s, prices_version, rules_file, tables
 
@@ -60,6 +64,7 @@ def examine() -> list[Finding]:
     findings = [*_configure()]
     if not findings:
         findings += [*_providers(), *_exporters(heard), *_sampling(), *_clients()]
+        findings += [*_frameworks(), *_tracers()]
     return [*findings, *_prices(), *_rules(), *_settings()]
 
 
@@ -207,6 +212,59 @@ def _clients() -> Iterator[Finding]:
     if not any_installed:
         packages = " or ".join(library.package for library in LIBRARIES)
         yield Finding(False, f"No client library is installed here: pip install {packages}.")
+
+
+def _frameworks() -> Iterator[Finding]:
+    """What of a framework tells whose step a call is, and is not where it was."""
+    for package in FRAMEWORKS:
+        if importlib.util.find_spec(package):
+            for module in dict.fromkeys(patch.module for patch in FRAMEWORKS[package]):
+                with contextlib.suppress(ImportError):
+                    import_module(module)
+    for name in missing():
+        package = name.partition(".")[0]
+        yield Finding(
+            False,
+            f"{package} {metadata.version(package.replace('_', '-'))} has no {name}, so some of its"
+            " steps, agents or tools do not show. Upgrade farthing.",
+        )
+
+
+def _tracers() -> Iterator[Finding]:
+    """Whether the spans of other tracers are seen, and priced."""
+    from farthing_processor.dialects import DIALECTS
+    from farthing_processor.span_processor import trial_cost
+
+    current = telemetry.current()
+    if current is not None and not current.settings.price_spans:
+        yield Finding(True, "FARTHING_PRICE_SPANS=0 leaves the spans of other tracers unpriced.")
+        return
+    if not prices_spans_of(trace.get_tracer_provider()):
+        yield Finding(
+            False,
+            "The spans of other tracers are not seen. Call farthing.instrument() after the tracer "
+            "provider is set, or add farthing.CostSpanProcessor() to it.",
+        )
+    elif trial_cost() is None:
+        yield Finding(
+            False,
+            f"opentelemetry-sdk {metadata.version('opentelemetry-sdk')} lets nothing be added to a "
+            "span that ends, so the spans of other tracers have no cost. Put CostSpanExporter(...) "
+            "around your exporter.",
+        )
+    else:
+        yield Finding(True, "The spans of other tracers are seen, and priced as they end.")
+    by_package = {package: one.name for one in DIALECTS for package in one.packages}
+    for found in metadata.distributions():
+        package = (found.name or "").lower().replace("_", "-")
+        for pattern, name in by_package.items():
+            if package == pattern or (pattern[-1] == "*" and package.startswith(pattern[:-1])):
+                yield Finding(
+                    True,
+                    f"{package} {found.version} is installed: the spans of its calls are read, as "
+                    f"{names.COST_DIALECT} {name!r}.",
+                )
+                break
 
 
 def _prices() -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from farthing.content import Message, Prompt
+from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue
 from farthing_processor.attribution import Attribution
-from farthing_processor.usage import Usage
+from farthing_processor.usage import STANDARD_TIERS, Usage
 
 Attributes = dict[str, AttributeValue]
 Body = Mapping[str, Any]
@@ -35,6 +36,21 @@ class Answer(NamedTuple):
     error_type: str | None = None
     """Set where the provider answered in full, and the answer is that it failed."""
     attributes: Mapping[str, AttributeValue] = {}
+
+    def as_asked(self, usage: Usage, request: Request) -> Usage:
+        """``usage`` at the service tier that was asked for, where the answer names none at all."""
+        asked = request.attributes.get(names.OPENAI_REQUEST_SERVICE_TIER)
+        if not isinstance(asked, str) or asked in STANDARD_TIERS:
+            return usage
+        told = names.OPENAI_RESPONSE_SERVICE_TIER in self.attributes
+        return usage if told else usage._replace(tier=asked)
+
+    def is_whole(self, usage: Usage | None) -> bool:
+        """Whether all of a streamed answer had come, though its last events were not read."""
+        reasons = self.attributes.get(names.RESPONSE_FINISH_REASONS)
+        # An error is what is said in place of a reason that never came.
+        finished = isinstance(reasons, list) and "error" not in reasons
+        return finished or (usage is not None and usage.complete)
 
 
 def _no_attributes(_body: Body) -> Attributes:

@@ -48,7 +48,7 @@ class _Reading:
         if self.call is None:
             return
         if error is None or isinstance(error, GeneratorExit):
-            self.call.finish(self.body())
+            self.call.finish(self.body(), error is None)
         else:
             self.call.fail(error, self.body())
 
@@ -123,11 +123,11 @@ class _Tap:
         self._reading.end()
 
     def close(self) -> None:
-        self._reading.end()
+        self._reading.end(GeneratorExit())
         self._inner.close()
 
     async def aclose(self) -> None:
-        self._reading.end()
+        self._reading.end(GeneratorExit())
         await self._inner.aclose()
 
 

@@ -11,6 +11,7 @@ from farthing_processor import semconv as names
 from farthing_processor.assessment import Assessment
 from farthing_processor.facts import Facts
 from farthing_processor.usage import Usage
+from farthing_processor.workflows import wasted
 
 
 def at_start(operation: str, request: Request) -> Attributes:
@@ -49,6 +50,8 @@ def at_end(
 ) -> Attributes:
     """What the answer says, what was used and what it cost; the failure, where it is one."""
     attributes: Attributes = {**answer.attributes, **assessment.attributes}
+    if (reason := wasted(facts, assessment)) is not None:
+        attributes[names.WASTE_REASON] = reason
     if cost_aliases:
         aliases.add(attributes, assessment, cost_aliases)
     if answer.id:

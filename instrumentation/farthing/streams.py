@@ -60,7 +60,7 @@ class _Watch:
 
     def ended(self, error: BaseException | None = None) -> None:
         if error is None or isinstance(error, GeneratorExit):
-            self._call.finish(self.body)
+            self._call.finish(self.body, error is None)
         else:
             self._call.fail(error, self.body)
 
@@ -124,4 +124,4 @@ def close(stream: Any) -> None:
         # Not asked of the object: one that makes its iterator on demand would make it now.
         watching = getattr(holder, "__dict__", {}).get(ITERATOR)
         if isinstance(watching, _Watch):
-            watching.ended()
+            watching.ended(GeneratorExit())

@@ -5,6 +5,7 @@ Nothing here installs a global provider: farthing uses the application's own, gi
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Final, NamedTuple
 
@@ -15,9 +16,11 @@ from opentelemetry.trace import Tracer, TracerProvider
 
 from farthing.capture import Capture
 from farthing_processor import semconv as names
+from farthing_processor.outliers import Watch
 from farthing_processor.recording import Recorder, recorder
-from farthing_processor.settings import Settings
+from farthing_processor.settings import Settings, load
 from farthing_processor.version import VERSION
+from farthing_processor.watching import watch
 
 log: Final = logging.getLogger("farthing")
 
@@ -27,6 +30,7 @@ class Telemetry(NamedTuple):
 
     tracer: Tracer
     recorder: Recorder
+    watch: Watch
     capture: Capture
     settings: Settings
     given: bool
@@ -51,7 +55,14 @@ def make(
     logger = get_logger(names.SCOPE, VERSION, logger_provider, names.SCHEMA_URL)
     given = any((tracer_provider, meter_provider, logger_provider))
     capture = Capture(logger, settings)
-    return Telemetry(tracer, recorder(settings, meter_provider), capture, settings, given)
+    return Telemetry(
+        tracer,
+        recorder(settings, meter_provider, logger_provider),
+        watch(settings, meter_provider, tracer_provider),
+        capture,
+        settings,
+        given,
+    )
 
 
 _current: Final[list[Telemetry | None]] = [None]
@@ -60,6 +71,20 @@ _current: Final[list[Telemetry | None]] = [None]
 def current() -> Telemetry | None:
     """What calls report to now; None while nothing is instrumented."""
     return _current[0]
+
+
+def in_use() -> Telemetry:
+    """What a call reports to that the application itself tells of: without `farthing.instrument`,
+    the global providers."""
+    return current() or _global()
+
+
+@functools.cache
+def _global() -> Telemetry:
+    chosen, problems = load({})
+    for problem in problems:
+        log.warning("%s", problem)
+    return make(chosen)
 
 
 def use(telemetry: Telemetry | None) -> None:

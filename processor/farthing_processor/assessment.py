@@ -53,6 +53,11 @@ NOTHING: Final = Assessment(None, None, {}, (), {})
 """A call that failed before it could cost anything: no status, and not counted as unpriced."""
 
 
+def paid_elsewhere(span_id: int) -> Assessment:
+    """Of a call that the span ``span_id`` has paid: no cost, and not counted as unpriced."""
+    return NOTHING._replace(attributes={names.COST_DUPLICATE_OF: f"{span_id:016x}"})
+
+
 def assess(facts: Facts, who: Attribution, watch: Watch | None = None) -> Assessment:
     """Price a call, and compare it with what ``watch`` has seen, of which it is then a part. Never
     raises for any facts; pure but for the watch and for the prices in use, which are those of the
@@ -90,8 +95,7 @@ def assess(facts: Facts, who: Attribution, watch: Watch | None = None) -> Assess
             attributes[names.COST_LISTED if priced.by_provider else names.COST_REPORTED] = other
     flags = ()
     if watch is not None:
-        reasons, said = watch.judge(facts, who, priced.status, cost, due, model)
-        attributes.update(said)
+        reasons, _ = watch.judge(facts, who, priced.status, cost, due, model, attributes)
         flags = tuple(reasons)
     return Assessment(
         cost, priced.status, classes, flags, attributes, source, priced.reason, savings, other

@@ -19,7 +19,7 @@ import os
 import re
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -70,12 +70,14 @@ def tokens_of(given: object, taken: object) -> tuple[int, int] | None:
 class _Paid:
     """A call that is paid, by the span that was first."""
 
-    __slots__ = ("also", "sight")
+    __slots__ = ("all_ended_ns", "also", "sight")
 
     def __init__(self, sight: Sight) -> None:
         self.sight = sight
         self.also = {sight.emitter}
         """The emitters whose spans of it have been seen: each makes one, or one within another."""
+        self.all_ended_ns = sight.end_ns
+        """When it and all before it with the same input had ended."""
 
 
 class _Trace:
@@ -129,7 +131,10 @@ class Paid:
     def _keep(self, paid: _Paid, given: int) -> None:
         """Keep it among the latest, and forget the oldest of them."""
         self._latest.append(paid)
-        self._by_input.setdefault(given, []).append(paid)
+        alike = self._by_input.setdefault(given, [])
+        if alike:
+            paid.all_ended_ns = max(paid.all_ended_ns, alike[-1].all_ended_ns)
+        alike.append(paid)
         if len(self._latest) > self._calls:
             oldest = self._latest.popleft()
             tokens = oldest.sight.tokens
@@ -185,13 +190,15 @@ def _same(one: Sight, other: Sight) -> bool:
     return one.tokens == other.tokens and not one.models.isdisjoint(other.models)
 
 
-def _side_by_side(alike: Iterable[_Paid], seen: Sight) -> _Paid | None:
+def _side_by_side(alike: Sequence[_Paid], seen: Sight) -> _Paid | None:
     """Of paid calls with the same input, that which ``seen`` shows at the same time as another
     emitter did: one with the same output first, so that calls with one prompt each find their own.
     Of two traces neither of which begins with the call, both counts have to be the same.
     """
     found = None
-    for paid in alike:
+    for paid in reversed(alike):
+        if paid.all_ended_ns < seen.start_ns:
+            break  # an application asks the same again and again
         one = paid.sight
         if (
             one.start_ns <= seen.end_ns

@@ -39,5 +39,7 @@ class Facts(NamedTuple):
     """What the call may have come to where the counts never came; never reported as usage."""
     output_seen: bool = False
     """Whether any output arrived before the end: a call that failed after that may be billed."""
+    abandoned: bool = False
+    """Whether the application stopped reading the answer before it was whole."""
     prompt: Fingerprint | None = None
     """What can be told of the prompt without saying it, where the request was seen."""

@@ -37,6 +37,9 @@ CALL_LABELS: Final = (
 distinct value is a series that the backend keeps. Not the server either, which the conventions
 recommend: the provider says it, and a fleet of gateways would multiply every series."""
 
+WORKFLOW_LABELS: Final = (names.WORKFLOW_NAME, names.WORKFLOW_OUTCOME)
+"""What every metric of a whole workflow may be grouped by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -192,6 +195,29 @@ OUTLIERS: Final = Metric(
     "only `cold_threshold`, because its step has no median yet, is not counted.",
     (*CALL_LABELS, names.OUTLIER_REASON),
 )
+WORKFLOW_COST: Final = Metric(
+    "farthing.workflow.cost",
+    "USD",
+    "histogram",
+    "Known cost of one workflow's calls in the process that opened it, recorded at its end.",
+    WORKFLOW_LABELS,
+    COST_BUCKETS,
+)
+WORKFLOWS: Final = Metric(
+    "farthing.workflows",
+    "{workflow}",
+    "counter",
+    "Workflows that have ended, each counted by the process that opened it.",
+    WORKFLOW_LABELS,
+)
+WASTE: Final = Metric(
+    "farthing.waste.cost",
+    "USD",
+    "counter",
+    "Cost of calls that bought nothing, each dollar under the first reason that applies: `failed`, "
+    "`abandoned`, `repeated`, `workflow_failed`.",
+    (*CALL_LABELS, names.WASTE_REASON),
+)
 PRICES_AGE: Final = Metric(
     "farthing.prices.age",
     "s",
@@ -221,5 +247,8 @@ CATALOGUE: Final = (
     CACHE_SURCHARGES,
     RETRIES,
     OUTLIERS,
+    WORKFLOW_COST,
+    WORKFLOWS,
+    WASTE,
     PRICES_AGE,
 )

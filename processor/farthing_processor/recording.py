@@ -16,9 +16,11 @@ from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics
+from opentelemetry._logs import Logger, LoggerProvider, get_logger
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from farthing_processor import events, runs, workflows
 from farthing_processor import metrics as catalogue
 from farthing_processor import semconv as names
 from farthing_processor.assessment import Assessment
@@ -30,13 +32,13 @@ from farthing_processor.semconv import INFERENCE
 from farthing_processor.settings import Settings
 from farthing_processor.usage import Usage
 from farthing_processor.version import VERSION
+from farthing_processor.workflows import OTHER
 
 Record = Callable[[float, dict[str, str], Context | None], None]
 
 BATCH: Final = 32
 """Calls that wait, at most: a batch takes a millisecond or two, once in so many calls."""
 
-OTHER: Final = "other"
 LABEL_LENGTH: Final = 256
 
 
@@ -45,30 +47,30 @@ class Labels:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._seen: dict[str, set[str]] = {name: set() for name in catalogue.CALL_LABELS}
+        free = (*catalogue.CALL_LABELS, names.WORKFLOW_OUTCOME)
+        self._seen: dict[str, set[str]] = {name: set() for name in free}
 
-    def of(self, facts: Facts, who: Attribution) -> dict[str, str]:
-        """The labels of a call, in a new dict: those of `CALL_LABELS` that have a value."""
-        labels: dict[str, str] = {}
-        for name, value in (
-            (names.OPERATION_NAME, facts.operation),
-            (names.PROVIDER_NAME, facts.provider),
-            (names.REQUEST_MODEL, facts.request_model),
-            (names.RESPONSE_MODEL, facts.response_model),
-            (names.STEP_NAME, who.step),
-            (names.AGENT_NAME, who.agent),
-            (names.WORKFLOW_NAME, who.workflow),
-            (names.FEATURE, who.feature),
-        ):
+    def of(self, labels: Iterable[str], values: Iterable[str | None]) -> dict[str, str]:
+        """``values`` by the ``labels`` they are of, in a new dict: those that there are."""
+        named: dict[str, str] = {}
+        for name, value in zip(labels, values, strict=True):
             if value:
-                seen = self._seen[name]
-                if value not in seen:
+                seen = self._seen.get(name, _FIXED)
+                if value not in seen and seen is not _FIXED and value not in _OUTCOMES:
                     if len(seen) >= self._limit or len(value) > LABEL_LENGTH:
                         value = OTHER
                     else:
                         seen.add(value)
-                labels[name] = value
-        return labels
+                named[name] = value
+        return named
+
+
+_FIXED: Final[set[str]] = set()
+"""For labels whose values are ours."""
+_OUTCOMES: Final = frozenset(
+    {runs.SUCCESS, runs.FAILED, runs.CANCELLED, runs.UNKNOWN, names.INTERRUPTED}
+)
+"""Outcomes that no number of own ones crowds out: what a success costs is divided by them."""
 
 
 class Entry(NamedTuple):
@@ -83,12 +85,16 @@ class Entry(NamedTuple):
     """Holds the call's span, so that exemplars point to it."""
     assumed: tuple[str, ...] = ()
     """What was assumed of the counts of another tracer's span."""
+    counted: bool = False
+    """Whether another tracer records its tokens."""
 
 
 class Recorder:
     """Records assessed calls. One for a meter and a set of settings; thread-safe."""
 
-    def __init__(self, meter: Meter, settings: Settings) -> None:
+    def __init__(self, meter: Meter, logger: Logger, settings: Settings) -> None:
+        self._logger = logger
+        self._logged = settings.log_calls
         self._labels = Labels(settings.label_limit)
         self._instruments: dict[str, Record] = {
             metric.name: _instrument(meter, metric)
@@ -99,19 +105,26 @@ class Recorder:
         age = catalogue.PRICES_AGE
         meter.create_observable_gauge(age.name, [_collecting], age.unit, age.description)
 
-    def record(self, entry: Entry) -> None:
-        """Record one call, soon."""
+    def record(self, entry: Entry, logged: bool = False) -> None:
+        """Record one call: soon, but with its workflow now, because that may end before.
+
+        ``logged`` is whether it becomes an event where the settings do not ask for that too.
+        """
+        if (run := entry.who.run) is not None:
+            workflows.add(self, run, entry)
         _waiting.append((self, entry))
         if len(_waiting) >= BATCH:
             flush()
+        if logged or self._logged:
+            events.step_cost(self._logger, entry)
 
     def add(self, entry: Entry) -> None:
         """Record one call, now."""
-        facts, who, assessment, first_chunk_s, context, assumed = entry
-        labels = self._labels.of(facts, who)
+        facts, who, assessment, first_chunk_s, context, assumed, counted = entry
+        labels = self._labels.of(catalogue.CALL_LABELS, workflows.payer(facts, who))
         failed = {**labels, names.ERROR_TYPE: facts.error_type} if facts.error_type else labels
         inference = facts.operation in INFERENCE
-        usage = facts.usage
+        usage = None if counted else facts.usage
 
         def put(metric: Metric, value: float, values: dict[str, str] = labels) -> None:
             record = self._instruments.get(metric.name)
@@ -150,6 +163,8 @@ class Recorder:
                 put(catalogue.CACHE_SAVINGS, saved)
             elif saved < 0:
                 put(catalogue.CACHE_SURCHARGES, -saved)
+            if (reason := workflows.wasted(facts, assessment)) is not None:
+                put(catalogue.WASTE, assessment.cost, {**labels, names.WASTE_REASON: reason})
         elif assessment.reason is not None:
             put(catalogue.UNPRICED, 1, {**labels, names.UNPRICED_REASON: assessment.reason})
         for assumption in assumed:
@@ -159,6 +174,14 @@ class Recorder:
         for reason in assessment.flags:
             if reason != names.COLD_THRESHOLD:
                 put(catalogue.OUTLIERS, 1, {**labels, names.OUTLIER_REASON: reason})
+
+    def put(
+        self, metric: Metric, value: float, values: Iterable[str | None], context: Context
+    ) -> None:
+        """Record one value of ``metric``, now; ``values`` are those of its labels."""
+        record = self._instruments.get(metric.name)
+        if record is not None:
+            record(value, self._labels.of(metric.labels, values), context)
 
     def _record_inference_tokens(
         self, usage: Usage, labels: dict[str, str], put: Callable[..., None]
@@ -211,18 +234,23 @@ def _by_modality(total: int, audio: int, image: int, video: int) -> Iterable[tup
     return [(modality, count) for modality, count in parts if count]
 
 
-def recorder(settings: Settings, meter_provider: MeterProvider | None = None) -> Recorder:
-    """The recorder over a meter provider, or over the global one: one for each way to record."""
+def recorder(
+    settings: Settings,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> Recorder:
+    """The recorder over providers, or over the global ones: one for each way to record."""
     provider = meter_provider or metrics.get_meter_provider()
     made = _recorders.setdefault(provider, {})
-    way = settings.semconv, settings.label_limit
+    way = settings.semconv, settings.label_limit, settings.log_calls, logger_provider
     if way not in made:
         meter = metrics.get_meter(names.SCOPE, VERSION, provider, names.SCHEMA_URL)
-        made[way] = Recorder(meter, settings)
+        logger = get_logger(names.SCOPE, VERSION, logger_provider, names.SCHEMA_URL)
+        made[way] = Recorder(meter, logger, settings)
     return made[way]
 
 
-_recorders: Final[WeakKeyDictionary[MeterProvider, dict[tuple[str, int], Recorder]]] = (
+_recorders: Final[WeakKeyDictionary[MeterProvider, dict[tuple[object, ...], Recorder]]] = (
     WeakKeyDictionary()
 )
 

@@ -1,14 +1,18 @@
 """Runs: one run of a workflow in the process that opened it, and who wants to hear of its end.
 
 A run is reached from whatever it does, by `attribution.current(context).run`. Whoever rolls up its
-calls hooks on with `on_begin` and `on_end`, and keeps what it needs in `Run.rollup`.
+calls hooks on with `on_begin` and `on_end`, and keeps what it needs in `Run.rollup`. A run that
+nobody ends is told of all the same, as ``unknown``: when it is collected as garbage, when too many
+newer ones have begun, or at exit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +25,10 @@ from farthing_processor import semconv as names
 SUCCESS: Final = "success"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
+UNKNOWN: Final = "unknown"
+"""What a run came to that nobody ended."""
+LIMIT: Final = 20_000
+"""Runs open at once, at most: past it the oldest are ended as ``unknown``."""
 
 _log: Final = logging.getLogger("farthing")
 
@@ -85,6 +93,7 @@ class Run:
             self._open.pop()
         except IndexError:
             return
+        _running.pop(id(self), None)
         if self._process != os.getpid():
             return  # a run that a fork took along is its parent's to end
         self.duration_s = time.perf_counter() - self._started
@@ -97,7 +106,21 @@ class Run:
         if not isinstance(error, GeneratorExit):
             settle()
 
+    def lose(self) -> None:
+        """End the run because nobody will: as ``unknown``, unless the application had named an
+        outcome. Done in full at the next `settle`."""
+        self.end(GeneratorExit(), UNKNOWN)
+
+    def __del__(self) -> None:
+        try:
+            if id(self) in _running:
+                self.lose()
+        except Exception:  # at the end of the interpreter there may be nothing left to do it with
+            return
+
     def _tell(self) -> None:
+        for settling in _before_end:
+            _guarded(settling)
         for hook in _on_end:
             _guarded(hook, self)
         try:
@@ -124,6 +147,8 @@ def _came_to(error: BaseException | None, closed: str) -> str:
 
 _over: Final[deque[Run]] = deque()
 """The runs that have ended, and of which nobody was told yet."""
+_running: Final[dict[int, weakref.ref[Run]]] = {}
+"""The runs that have begun and not ended, by identity, the oldest first."""
 
 
 def settle() -> None:
@@ -136,7 +161,16 @@ def settle() -> None:
         _guarded(Run._tell, run)  # pyright: ignore[reportPrivateUsage]
 
 
+def close() -> None:
+    """End the runs that are still open, as nobody will, and settle: for the exit of the process."""
+    for known in list(_running.values()):
+        if (run := known()) is not None:
+            run.lose()
+    settle()
+
+
 Hook = Callable[[Run], None]
+_before_end: Final[list[Callable[[], None]]] = []
 _on_begin: Final[list[Hook]] = []
 _on_end: Final[list[Hook]] = []
 
@@ -145,6 +179,13 @@ def on_begin(hook: Hook) -> None:
     """Have ``hook`` called with every run that begins, in the thread and context that opened it."""
     if hook not in _on_begin:
         _on_begin.append(hook)
+
+
+def before_end(hook: Callable[[], None]) -> None:
+    """Have ``hook`` called before the hooks of `on_end`, for calls that only then are known to be
+    over."""
+    if hook not in _before_end:
+        _before_end.append(hook)
 
 
 def on_end(hook: Hook) -> None:
@@ -158,19 +199,27 @@ def on_end(hook: Hook) -> None:
 
 def begin(run: Run) -> None:
     """Tell the hooks that ``run`` begins."""
+    _running[id(run)] = weakref.ref(run)
+    if len(_running) > LIMIT:
+        # Another thread may be there first.
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):
+            oldest = _running.pop(next(iter(_running)))()
+            if oldest is not None:
+                oldest.lose()
     if _over:
         settle()
     for hook in _on_begin:
         _guarded(hook, run)
 
 
-def _guarded(hook: Hook, run: Run) -> None:
+def _guarded(hook: Callable[..., None], *run: Run) -> None:
     try:
-        hook(run)
+        hook(*run)
     except Exception:
         _log.debug("A workflow was not recorded in full", exc_info=True)
 
 
 if hasattr(os, "register_at_fork"):
-    # What waits at a fork is the parent's to tell.
+    # What waits or runs at a fork is the parent's to tell.
     os.register_at_fork(after_in_child=_over.clear)
+    os.register_at_fork(after_in_child=_running.clear)

@@ -302,6 +302,14 @@ class Settings:
         "`1` estimates what a stream cost whose usage never came, from the characters that arrived "
         "and what earlier calls of the same model came to. Its status is `estimated`.",
     )
+    log_calls: bool = _setting(
+        False,
+        _switch,
+        "FARTHING_LOG_CALLS",
+        "`1` logs every call that is recorded as an event `farthing.step_cost`, to the logger "
+        "provider, with its cost, tokens, step and workflow. One by `farthing.cost_trace` always "
+        "is.",
+    )
     anthropic_native: str = _setting(
         "replace",
         _choice(("replace", "keep"), str.lower),

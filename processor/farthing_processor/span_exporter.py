@@ -25,7 +25,8 @@ from farthing_processor.dialects import MARKS
 from farthing_processor.pricing import configuring
 from farthing_processor.recording import recorder
 from farthing_processor.span_pricing import SpanPricer
-from farthing_processor.span_processor import fitting
+from farthing_processor.span_processor import EXPORTERS, fitting
+from farthing_processor.watching import watch
 
 _T = TypeVar("_T")
 _log: Final = logging.getLogger("farthing")
@@ -44,7 +45,10 @@ class CostSpanExporter(SpanExporter):
         for problem in problems + configuring.use_unless_said(chosen):
             _log.warning("%s", problem)
         self._exporter = exporter
-        self._pricer = SpanPricer(chosen, recorder(chosen, meter_provider))
+        EXPORTERS.append(id(self))
+        self._pricer = SpanPricer(
+            chosen, recorder(chosen, meter_provider), watch(chosen, meter_provider)
+        )
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return self._exporter.export([self._priced(span) for span in spans])

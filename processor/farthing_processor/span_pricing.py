@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
@@ -11,21 +12,25 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode
 
-from farthing_processor import aliases, attribution
+from farthing_processor import aliases, attribution, by_hand, live
 from farthing_processor import semconv as names
-from farthing_processor.assessment import Assessment, AttributeValue, assess
+from farthing_processor.assessment import Assessment, AttributeValue, assess, flagged
 from farthing_processor.attribution import NOBODY, Attribution
-from farthing_processor.dialects import Dialect, Reading, Seen, choose, read
+from farthing_processor.dialects import Dialect, Reading, Seen, choose, of_scope, read
 from farthing_processor.dialects.dialect import named_operation
 from farthing_processor.duplicates import Paid, Sight, models_of, tokens_of
+from farthing_processor.outliers import Watch
 from farthing_processor.recording import Entry, Recorder
 from farthing_processor.settings import Settings
-from farthing_processor.steps import nearest
+from farthing_processor.steps import is_call, nearest
+from farthing_processor.workflows import wasted
 
 Attributes = dict[str, AttributeValue]
 
 TOLERANCE: Final = 0.01
 """Amounts that differ by no more than this part of the larger are told as one."""
+FAILED: Final = 1000
+"""Spans kept in mind in which a call has failed, the latest."""
 
 
 class Begun(NamedTuple):
@@ -44,10 +49,13 @@ class Begun(NamedTuple):
 class SpanPricer:
     """Prices spans, each call once. Thread-safe; holds a bounded memory of what is paid."""
 
-    def __init__(self, settings: Settings, recorder: Recorder) -> None:
+    def __init__(self, settings: Settings, recorder: Recorder, watch: Watch) -> None:
         self._settings = settings
         self._recorder = recorder
+        self._watch = watch
         self._paid = Paid()
+        self._failed_in: deque[int] = deque(maxlen=FAILED)
+        """Spans in which a call has failed: what fails around it is the same call."""
 
     def added(
         self, span: ReadableSpan, around: Iterable[ReadableSpan] = (), begun: Begun | None = None
@@ -73,17 +81,29 @@ class SpanPricer:
         if dialect is None or reading is None:
             return {}
         shown = _sight(reading, span, context, outer)
-        payer = _our_call_in(enclosing) or self._paid.earlier(shown)
+        hand = by_hand.of(outer)
+        payer = (
+            _our_call_in(enclosing)
+            or live.ours_in(context.span_id)
+            or (hand and hand.paid(inside=True))
+            or self._paid.earlier(shown)
+        )
         if payer is None:
             who = _who(reading, begun, enclosing)
             assessment = assess(reading.facts, who)
             if assessment.cost is not None:
                 payer = self._paid.pay(shown)
+                if payer is None and hand is not None:
+                    payer = hand.pay(context.span_id, inside=True)
             if payer is None:
                 assessment = _compared(assessment, reading)
                 if begun is None or not begun.recorded:
-                    counted = dialect.records_tokens or (begun is not None and begun.counted)
-                    self._record(context, reading, who, assessment, counted)
+                    again = assessment.status is None and context.span_id in self._failed_in
+                    if not again:
+                        assessment = flagged(assessment, reading.facts, who, self._watch)
+                        self._record(context, reading, who, assessment, _counted(span, begun))
+                    if assessment.status is None:
+                        self._failed_in.extend(outer)
                 taken = not _AMOUNTS.isdisjoint(attributes)
                 said = self._said(dialect, reading, who, assessment, taken)
                 return _first(said, attributes)
@@ -121,6 +141,8 @@ class SpanPricer:
                 said[names.COST_REPORTED] = assessment.other
             if reading.assumed:
                 said[names.COST_ASSUMED] = list(reading.assumed)
+            if (reason := wasted(reading.facts, assessment)) is not None:
+                said[names.WASTE_REASON] = reason
             aliases.add(said, assessment, self._settings.cost_aliases)
             if taken or reading.reported is not None:
                 aliases.beside_another(said, assessment)
@@ -139,13 +161,10 @@ class SpanPricer:
         counted: bool,
     ) -> None:
         """Record what nobody does: the money, and the tokens where the emitter counts none."""
-        if assessment.status is None:
-            return
-        usage = None if counted else reading.facts.usage
-        facts = reading.facts._replace(duration_s=None, usage=usage)
+        facts = reading.facts._replace(duration_s=None)
         within = trace.set_span_in_context(NonRecordingSpan(context), Context())
         assumed = reading.assumed if assessment.cost is not None else ()
-        self._recorder.record(Entry(facts, who, assessment, None, within, assumed))
+        self._recorder.record(Entry(facts, who, assessment, None, within, assumed, counted))
 
 
 _AMOUNTS: Final = frozenset({names.COST_AMOUNT, names.ALIAS_USAGE_COST})
@@ -189,11 +208,35 @@ def _who(reading: Reading, begun: Begun | None, enclosing: Sequence[ReadableSpan
     return who
 
 
+def records_tokens(span: ReadableSpan) -> bool:
+    """Whether the tracer that made it records the tokens of calls by itself."""
+    scope = span.instrumentation_scope
+    if scope is None:
+        return False
+    attributes = span.attributes or {}
+    return any(
+        one.records_tokens and not (one.uncounted is not None and one.uncounted(attributes))
+        for one in of_scope(scope.name)
+    )
+
+
+def _counted(span: ReadableSpan, begun: Begun | None) -> bool:
+    """Whether its tracer records the tokens of a call, or one around it, in it or beside it."""
+    if records_tokens(span) or (begun is not None and begun.counted):
+        return True
+    near = next(filter(is_call, live.counting_near(span)), None)
+    if near is not None:
+        live.take_counting(near, span.end_time or 0)
+    return near is not None
+
+
 def is_our_call(span: ReadableSpan) -> bool:
     """Whether it is a span of ours of one call: what begins in it belongs to that call."""
     scope = span.instrumentation_scope
     if scope is None or scope.name != names.SCOPE:
         return False
+    if span.context is not None and by_hand.is_open(span.context.span_id):
+        return False  # what is inside may pay for itself
     return named_operation(span.attributes or {}) is not None
 
 

@@ -6,7 +6,8 @@ It may be added before or after the exporter's own processor. A span is priced a
 between the moment it is frozen and the moment that exporters see it, for which the SDK has a hook
 without a public name. What is set there is dropped up to 1.45 at least, so it is written past that;
 whether this works is tried out when the processor is made. Where it does not, the processor says so
-once, and `CostSpanExporter` around an exporter does the same through the SDK's public API.
+once, with the first span that it concerns, and `CostSpanExporter` around an exporter does the same
+through the SDK's public API.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from opentelemetry import context
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -27,13 +28,18 @@ from farthing_processor import attribution, live, settings
 from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue
 from farthing_processor.dialects import MARKS, of_scope
+from farthing_processor.outliers import Watch
 from farthing_processor.pricing import configuring
 from farthing_processor.recording import Recorder, recorder
 from farthing_processor.settings import Settings
-from farthing_processor.span_pricing import Begun, SpanPricer, is_our_call
+from farthing_processor.span_pricing import Begun, SpanPricer, is_our_call, records_tokens
 from farthing_processor.steps import is_call, nearest
+from farthing_processor.watching import watch
 
 _log: Final = logging.getLogger("farthing")
+
+EXPORTERS: Final[list[int]] = []
+"""One for each `CostSpanExporter` there is, which does what we cannot."""
 
 
 class CostSpanProcessor(SpanProcessor):
@@ -47,41 +53,40 @@ class CostSpanProcessor(SpanProcessor):
         chosen, problems = settings.load(options)
         for problem in problems + configuring.use_unless_said(chosen):
             _log.warning("%s", problem)
-        self._set_up(chosen, recorder(chosen, meter_provider))
+        self._set_up(chosen, recorder(chosen, meter_provider), watch(chosen, meter_provider))
 
     @classmethod
-    def over(cls, chosen: Settings, recorder: Recorder) -> CostSpanProcessor:
-        """One whose settings are parsed and whose metrics have their place already."""
+    def over(cls, chosen: Settings, recorder: Recorder, watch: Watch) -> CostSpanProcessor:
+        """One whose settings are parsed, and which shares its metrics and baselines."""
         made = cls.__new__(cls)
-        made._set_up(chosen, recorder)
+        made._set_up(chosen, recorder, watch)
         return made
 
-    def _set_up(self, chosen: Settings, recorder: Recorder) -> None:
+    def _set_up(self, chosen: Settings, recorder: Recorder, watch: Watch) -> None:
         self._begun: dict[int, Begun] = {}
-        self._used: tuple[Settings, Recorder] | None = None
+        self._used: tuple[Settings, Recorder, Watch] | None = None
         self._writes = can_write()
-        if not self._writes:
-            _log.warning(
-                "This version of opentelemetry-sdk lets nothing be added to a span that ends, so "
-                "the spans of other tracers have no cost: put CostSpanExporter(...) around your "
-                "exporter."
-            )
-        self.use(chosen, recorder)
+        self._warned = False
+        self.use(chosen, recorder, watch)
 
-    def use(self, chosen: Settings, recorder: Recorder) -> None:
+    def use(self, chosen: Settings, recorder: Recorder, watch: Watch) -> None:
         """Price by these settings from now on; what was paid is remembered while they stay."""
-        if self._used != (chosen, recorder):
-            self._used = chosen, recorder
-            self._pricer = SpanPricer(chosen, recorder)
+        if self._used != (chosen, recorder, watch):
+            self._used = chosen, recorder, watch
+            self._pricer = SpanPricer(chosen, recorder, watch)
         self.active = True
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         live.begin(span)
         scope = span.instrumentation_scope
-        if scope is None or not of_scope(scope.name) or not self.active:
+        if scope is None or not self.active:
             return
         try:
-            self._begin(span, parent_context)
+            if scope.name == names.SCOPE:
+                if is_our_call(span):
+                    live.begin_ours(span)
+            elif of_scope(scope.name):
+                self._begin(span, parent_context)
         except Exception:
             _log.debug("A span was not attributed", exc_info=True)
 
@@ -89,7 +94,9 @@ class CostSpanProcessor(SpanProcessor):
         """Say who spends, while it can be said through the public API."""
         who = attribution.current(parent_context)
         around = list(live.around(span))
-        counted = any(_records_tokens(one) for one in around)
+        if records_tokens(span):
+            live.begin_counting(span)
+        counted = any(map(records_tokens, around))
         recorded = context.get_value(live.CALL, parent_context) is not None
         begun = Begun(who, nearest(around), counted, recorded)
         self._begun[span.get_span_context().span_id] = begun
@@ -120,18 +127,24 @@ class CostSpanProcessor(SpanProcessor):
         if span.context is not None:
             span_id = span.context.span_id
             live.end(span_id)
-            self._begun.pop(span_id, None)
+            if self._begun.pop(span_id, None) is not None and not self._writes:
+                self._say_that_it_cannot_write()
+
+    def _say_that_it_cannot_write(self) -> None:
+        """Said with the first span that would have a cost, to those who have such spans."""
+        if not self._warned and self.active and not EXPORTERS:
+            self._warned = True
+            _log.warning(
+                "This version of opentelemetry-sdk lets nothing be added to a span that ends, so "
+                "the spans of other tracers have no cost: upgrade it, or put CostSpanExporter(...) "
+                "around your exporter."
+            )
 
     def shutdown(self) -> None:
         self.active = False
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return True
-
-
-def _records_tokens(span: Span) -> bool:
-    scope = span.instrumentation_scope
-    return scope is not None and any(one.records_tokens for one in of_scope(scope.name))
 
 
 def fitting(added: Mapping[str, AttributeValue], span: ReadableSpan) -> dict[str, AttributeValue]:
@@ -162,25 +175,49 @@ def write(span: Span, added: Mapping[str, AttributeValue]) -> None:
 @cache
 def can_write() -> bool:
     """Whether `write` works with the SDK that is running: tried out on a span of nobody's."""
-    ended: list[ReadableSpan] = []
 
-    class Trial(SpanProcessor):
+    class Writing(SpanProcessor):
         def _on_ending(self, span: Span) -> None:
             write(span, {"added": 1.0, "left out": "no room"})
 
+    try:
+        said = _tried(Writing(), {"own": 1}, SpanLimits(max_span_attributes=2))
+    except Exception:
+        return False
+    # Without any span the SDK is turned off, and there is nothing to write to.
+    return said in (None, {"own": 1, "added": 1.0})
+
+
+def trial_cost() -> object:
+    """USD that a span of another tracer leaves with, made here for nobody; None without any."""
+    said = _tried(CostSpanProcessor(NoOpMeterProvider()), _TRIAL, SpanLimits())
+    return None if said is None else said.get(names.COST_AMOUNT)
+
+
+_TRIAL: Final = {
+    names.OPERATION_NAME: "chat",
+    names.PROVIDER_NAME: "openai",
+    names.REQUEST_MODEL: "gpt-4o",
+    names.USAGE_INPUT_TOKENS: 1000,
+    names.USAGE_OUTPUT_TOKENS: 100,
+}
+
+
+def _tried(
+    processor: SpanProcessor, attributes: Mapping[str, str | int], limits: SpanLimits
+) -> dict[str, Any] | None:
+    """The attributes that a span of nobody's ends with; None where none is made."""
+    ended: list[ReadableSpan] = []
+
+    class Ended(SpanProcessor):
         def on_end(self, span: ReadableSpan) -> None:
             ended.append(span)
 
-    try:
-        provider = TracerProvider(
-            ALWAYS_ON,
-            Resource.get_empty(),
-            shutdown_on_exit=False,
-            span_limits=SpanLimits(max_span_attributes=2),
-        )
-        provider.add_span_processor(Trial())
-        provider.get_tracer("farthing").start_span("trial", Context(), attributes={"own": 1}).end()
-        # Without any span the SDK is turned off, and there is nothing to write to.
-        return all(dict(span.attributes or {}) == {"own": 1, "added": 1.0} for span in ended)
-    except Exception:
-        return False
+    provider = TracerProvider(
+        ALWAYS_ON, Resource.get_empty(), shutdown_on_exit=False, span_limits=limits
+    )
+    for one in (processor, Ended()):
+        provider.add_span_processor(one)
+    tracer = provider.get_tracer("opentelemetry.instrumentation.genai.openai")
+    tracer.start_span("trial", Context(), attributes=attributes).end()
+    return dict(ended[0].attributes or {}) if ended else None

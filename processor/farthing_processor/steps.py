@@ -12,7 +12,6 @@ from opentelemetry.context import Context
 from farthing_processor import live
 from farthing_processor import semconv as names
 from farthing_processor.attribution import UNKNOWN_STEP, Attribution
-from farthing_processor.dialects import choose, of_scope
 
 
 def with_step(who: Attribution, fallback: str, within: Context | None = None) -> Attribution:
@@ -68,6 +67,10 @@ def _is_workflow(span: object) -> bool:
 
 def is_call(span: object) -> bool:
     """Whether a span that has begun is some tracer's span of a call to a model."""
+    # Imported here: only beside the span processor, which needs all of it, is this asked.
+    from farthing_processor.dialects import choose, of_scope
+    from farthing_processor.dialects.dialect import named_operation
+
     scope = getattr(getattr(span, "instrumentation_scope", None), "name", None)
     if not isinstance(scope, str):
         return False
@@ -77,6 +80,9 @@ def is_call(span: object) -> bool:
     if dialects[0].calls_only:
         return True
     attributes: Mapping[str, Any] = getattr(span, "attributes", None) or _NOTHING
+    if named_operation(attributes) is not None:
+        # Even if another span of its tracer's is to be priced, which says more of the same call.
+        return True
     dialect = choose(scope, attributes)
     return dialect is not None and dialect.operation(attributes) is not None
 

@@ -19,13 +19,16 @@ from typing import Any
 import anthropic
 import httpx2
 import openai
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 import farthing
 from farthing_processor.assessment import assess
 from farthing_processor.attribution import Attribution
 from farthing_processor.facts import Facts
+from farthing_processor.outliers import Watch
 from farthing_processor.pricing import price
+from farthing_processor.prompts import fingerprint
 from farthing_processor.usage import Usage
 from tests.benchmarks import peers, pricing
 from tests.benchmarks.floor import MESSAGES, Telemetry, Times, compiled, transport
@@ -90,7 +93,30 @@ def in_process() -> None:
         row(f"  {what}", f"{microseconds:.2f} µs", "")
     facts = Facts("openai", "gpt-4o", "gpt-4o-2024-08-06", usage=usage, start_ns=NOW_NS)
     who = Attribution(step="plan")
-    row("assessing one call", f"{median_us(lambda: assess(facts, who)):.2f} µs", "8 µs")
+    watch, later = Watch(provider=TracerProvider()), Attribution(step="plan", workflow_id="trip")
+    row("assessing one call", f"{median_us(lambda: assess(facts, who)):.2f} µs", "")
+    for what, spender in (("with baseline and flags", who), ("in a workflow", later)):
+        measured = median_us(lambda: assess(facts, spender, watch))  # noqa: B023
+        row(f"  {what}", f"{measured:.2f} µs", "8 µs")
+    row("  in a workflow, with a prompt of 10 KB", f"{asked_again(facts, later):.2f} µs", "")
+    for what, body in (("one short message", SHORT), ("10 KB in 20 messages", PROMPT)):
+        measured = median_us(lambda: fingerprint(body, True), 2_000)  # noqa: B023
+        row(f"  the fingerprint of {what}", f"{measured:.2f} µs", "")
+
+
+SHORT = {"model": "gpt-4o", "messages": MESSAGES}
+PROMPT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "word " * 100}] * 20}
+
+
+def asked_again(facts: Facts, who: Attribution) -> float:
+    """The dearest there is: a repeated prompt that no cache has, priced once more."""
+    watch = Watch(provider=TracerProvider())
+    facts = facts._replace(usage=Usage(2600, 300), prompt=fingerprint(PROMPT, True))
+    assess(facts, who, watch)
+    facts = facts._replace(start_ns=time.time_ns())
+    flags = assess(facts, who, watch).flags
+    assert {"repeated_prompt", "large_uncached_prefix"} <= set(flags)
+    return median_us(lambda: assess(facts, who, watch))
 
 
 def calls(name: str, telemetry: Telemetry, target: float) -> None:

@@ -52,12 +52,9 @@ def added_us(scope: dict[str, str], span: dict[str, Any]) -> float:
     """Microseconds of a span with the processor over one without, side by side."""
     with_it = _maker(scope, span, CostSpanProcessor(MeterProvider([InMemoryMetricReader()])))
     without = _maker(scope, span)
-    differences: list[float] = []
     for make in (with_it, without):
         _batch(make)
-    for _ in range(BATCHES):
-        differences.append(_batch(with_it) - _batch(without))
-    return statistics.median(differences)
+    return statistics.median(_batch(with_it) - _batch(without) for _ in range(BATCHES))
 
 
 def _batch(make: Callable[[], None]) -> float:

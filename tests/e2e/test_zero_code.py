@@ -82,6 +82,40 @@ def test_configuration_file(
     assert {"gen_ai.client.token.usage", "gen_ai.client.inference.duration"} <= names
 
 
+FOREIGN = """
+from opentelemetry import trace
+
+tracer = trace.get_tracer("openinference.instrumentation.openai", "0.1.66")
+with tracer.start_as_current_span("ChatCompletion") as span:
+    span.set_attributes({
+        "openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-4o",
+        "llm.token_count.prompt": 1000, "llm.token_count.completion": 100,
+    })
+print("done")
+"""
+
+
+@pytest.mark.parametrize("config", [False, True])
+def test_a_span_of_another_tracer_leaves_with_its_cost(
+    run: Run, collected: Collected, receiver: Receiver, tmp_path: Path, config: bool
+) -> None:
+    (tmp_path / "foreign.py").write_text(FOREIGN)
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    if config:
+        (tmp_path / "otel.yaml").write_text(CONFIG.format(url=receiver.url, host="example"))
+        variables = {"OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml")}
+    result = run(BIN / "opentelemetry-instrument", sys.executable, "foreign.py", **variables)
+    assert result.stdout == "done\n"
+    (span,) = collected.spans
+    assert span.attributes["gen_ai.usage.cost.amount"] == 0.0035
+    assert span.attributes["farthing.cost.dialect"] == "openinference"
+    sums = {point.name: point.sum for point in collected.points if point.scope == "farthing"}
+    assert sums["gen_ai.client.operation.cost"] == 0.0035
+
+
 @pytest.mark.parametrize("disabled", ["farthing", "requests, farthing", "*"])
 def test_disabled(run: Run, collected: Collected, receiver: Receiver, disabled: str) -> None:
     """Then the anthropic client traces itself, as it would without us."""
@@ -137,6 +171,8 @@ def test_doctor_finds_all_well(run: Run, receiver: Receiver) -> None:
         "openai 3.",
         "anthropic 2.",
         "is instrumented.",
+        "The spans of other tracers are seen, and priced as they end.",
+        "is installed: the spans of its calls are read, as farthing.cost.dialect 'mistral'.",
         "The price table genai-prices",
     ):
         assert said in result.stdout

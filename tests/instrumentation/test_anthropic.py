@@ -61,6 +61,12 @@ def test_message_is_one_priced_span(telemetry: Telemetry, provider: Provider) ->
         "farthing.cost.status": "priced",
         "farthing.cost.cache_savings": 0.2595,
         "farthing.cost.prices": dict(span.attributes or {})["farthing.cost.prices"],
+        "farthing.baseline.count": 0,
+        "farthing.baseline.source": "threshold",
+        "farthing.outlier.cost_limit": 0.005,
+        "farthing.outlier.detected": True,
+        "farthing.outlier.reasons": ("cold_threshold", "low_yield"),
+        "farthing.outlier.yield_limit": 50.0,
         "farthing.step.name": "chat claude-sonnet-4-6",
     }
     assert telemetry.sums()["gen_ai.client.operation.cost"] == shapes.ANTHROPIC_COST

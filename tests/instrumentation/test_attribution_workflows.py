@@ -68,6 +68,10 @@ def test_a_workflow_has_a_root_span(telemetry: Telemetry, answering: Provider) -
         "gen_ai.workflow.name": "report",
         "farthing.workflow.id": run.id,
         "farthing.workflow.outcome": "success",
+        "farthing.workflow.calls": 1,
+        "farthing.workflow.cost": shapes.CHAT_COST,
+        "farthing.workflow.input_tokens": 2006,
+        "farthing.workflow.output_tokens": 300,
     }
     assert span.status.status_code is StatusCode.UNSET
     assert span.parent.span_id == outer.context.span_id

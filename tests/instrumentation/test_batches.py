@@ -71,6 +71,10 @@ def test_a_downloaded_openai_file(telemetry: Telemetry, provider: Provider) -> N
         "farthing.cost.output": 0.006,
         "farthing.cost.status": "priced",
         "farthing.cost.prices": telemetry.attributes()["farthing.cost.prices"],
+        "farthing.baseline.count": 0,
+        "farthing.baseline.source": "threshold",
+        "farthing.outlier.cost_limit": 0.005,
+        "farthing.outlier.reasons": ("cold_threshold",),
         "farthing.step.name": "chat gpt-4o-mini",
     }
 

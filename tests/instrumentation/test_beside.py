@@ -46,6 +46,28 @@ def test_a_span_around_our_call_is_ours(telemetry: Telemetry, provider: Provider
     assert paid([theirs, ours]) == [shapes.CHAT_COST]
 
 
+def test_a_span_around_our_call_that_ends_first_is_ours_too(
+    telemetry: Telemetry, provider: Provider
+) -> None:
+    """Some tracers end a stream's span with its last event, before we know that it is the last."""
+    provider.answers(shapes.sse(shapes.chat_chunks(), done=True))
+    tracer = telemetry.tracer_provider.get_tracer(OFFICIAL)
+    with tracer.start_as_current_span("theirs", attributes=STARTED, end_on_exit=False) as span:
+        stream = provider.openai().chat.completions.create(
+            model="gpt-4o",
+            messages=[{"role": "user", "content": "hi"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        next(stream)
+        span.set_attributes(CHAT)
+        span.end()
+    list(stream)
+    theirs, ours = telemetry.spans()
+    assert (theirs.attributes or {})[ATTRIBUTE] == hex_id(ours)
+    assert paid([theirs, ours]) == [shapes.CHAT_COST]
+
+
 def test_the_step_is_what_is_around_theirs(telemetry: Telemetry, provider: Provider) -> None:
     provider.answers(shapes.ok(shapes.chat()))
     theirs = telemetry.tracer_provider.get_tracer(OFFICIAL)

@@ -20,6 +20,7 @@ import farthing
 from farthing import frameworks, patching
 from farthing.frameworks import operations
 from farthing.scopes import Stay
+from tests.instrumentation import shapes
 from tests.instrumentation.conftest import Provider, Telemetry
 from tests.instrumentation.framework_shapes import (
     GRAPH_RUNS,
@@ -99,6 +100,10 @@ def test_a_graphs_span_is_what_the_conventions_say(
         "gen_ai.workflow.name": "report",
         "gen_ai.conversation.id": "t-1",
         "farthing.workflow.outcome": "success",
+        "farthing.workflow.calls": 1,
+        "farthing.workflow.cost": shapes.CHAT_COST,
+        "farthing.workflow.input_tokens": 2006,
+        "farthing.workflow.output_tokens": 300,
     }
     assert all(SECRET not in each.to_json() for each in telemetry.spans())
 

@@ -66,6 +66,10 @@ def test_chat_is_one_priced_span(telemetry: Telemetry, provider: Provider) -> No
         "farthing.cost.status": "priced",
         "farthing.cost.cache_savings": 0.0024,
         "farthing.cost.prices": dict(span.attributes or {})["farthing.cost.prices"],
+        "farthing.baseline.count": 0,
+        "farthing.baseline.source": "threshold",
+        "farthing.outlier.cost_limit": 0.005,
+        "farthing.outlier.reasons": ("cold_threshold",),
         "farthing.step.name": "chat gpt-4o",
     }
 

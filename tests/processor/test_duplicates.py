@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.context import Context
 
 from farthing_processor.duplicates import Paid, Sight, models_of, tokens_of
 from farthing_processor.span_processor import CostSpanProcessor
@@ -57,6 +60,10 @@ def test_the_inner_span_of_a_call_pays(pipeline: Pipeline) -> None:
         without_id(),
         without_id(**{"gen_ai.response.model": "gpt-4o"}),
         without_id(**{"gen_ai.request.model": "openai/gpt-4o", "gen_ai.response.model": "x"}),
+        # It says only what was asked for, in a snapshot of another day.
+        without_id(
+            **{"gen_ai.request.model": "gpt-4o-2024-11-20", "gen_ai.response.model": "x"},
+        ),
         # Its count is wrong, and it is still that call.
         CHAT | {"gen_ai.usage.output_tokens": 105},
         without_id(**{"gen_ai.usage.output_tokens": 105}),
@@ -64,7 +71,7 @@ def test_the_inner_span_of_a_call_pays(pipeline: Pipeline) -> None:
         {k: v for k, v in CHAT.items() if "usage" not in k},
         {k: v for k, v in without_id().items() if "usage" not in k},
     ],
-    ids=["tokens", "model", "namespace", "id", "output", "id alone", "nothing"],
+    ids=["tokens", "model", "namespace", "snapshot", "id", "output", "id alone", "nothing"],
 )
 def test_what_encloses_a_paid_call_is_that_call(pipeline: Pipeline, outer: dict[str, Any]) -> None:
     assert seen_twice(pipeline, outer, CHAT) == ["outer"]
@@ -114,8 +121,6 @@ def test_an_inner_span_that_ends_later_is_the_same_call(pipeline: Pipeline) -> N
     """A stream that is read after the function that made it has returned."""
     with pipeline.span("application", "plan"):
         outer = pipeline.provider.get_tracer(OFFICIAL).start_span("outer")
-        from opentelemetry import trace
-
         with trace.use_span(outer):
             inner = pipeline.provider.get_tracer("somebody").start_span("inner")
         outer.set_attributes(CHAT)
@@ -194,6 +199,65 @@ def test_calls_one_after_the_other_are_each_paid(pipeline: Pipeline) -> None:
     assert len(paid(pipeline.exporter.get_finished_spans())) == 2
 
 
+def at_once(pipeline: Pipeline, *ids: str | None) -> int:
+    """How many calls are paid of one of which two tracers are told, each in a span of its own."""
+    with ExitStack() as open_spans:
+        for scope, response_id in zip((OFFICIAL, LANGCHAIN), ids, strict=True):
+            outer = pipeline.provider.get_tracer("application").start_span("outer", Context())
+            open_spans.callback(outer.end)
+            within = trace.set_span_in_context(outer, Context())
+            span = pipeline.provider.get_tracer(scope).start_span("told", within)
+            span.set_attributes(without_id())
+            if response_id:
+                span.set_attribute("gen_ai.response.id", response_id)
+            open_spans.callback(span.end)
+    return len(paid(pipeline.exporter.get_finished_spans()))
+
+
+@pytest.mark.parametrize("first", [None, "chatcmpl-1"])
+def test_a_call_that_two_have_in_traces_of_their_own_is_paid_once(
+    pipeline: Pipeline, first: str | None
+) -> None:
+    assert at_once(pipeline, first, "chatcmpl-1") == 1
+
+
+def test_calls_at_once_with_ids_of_their_own_are_each_paid(pipeline: Pipeline) -> None:
+    assert at_once(pipeline, "chatcmpl-1", "chatcmpl-2") == 2
+
+
+# Tokens: of a call that is paid by the span of a tracer that records none.
+
+
+def counted(pipeline: Pipeline) -> int:
+    """The calls of which we have recorded tokens."""
+    return sum(point.count for point in pipeline.points().get("gen_ai.client.token.usage", ())) // 2
+
+
+def test_tokens_that_a_tracer_beside_records_are_not_recorded_again(pipeline: Pipeline) -> None:
+    beside = pipeline.provider.get_tracer(OFFICIAL).start_span("beside", attributes=CHAT)
+    pipeline.ended(NATIVE, CHAT)
+    beside.end()
+    assert counted(pipeline) == 0
+    pipeline.ended(NATIVE, without_id())
+    assert counted(pipeline) == 1
+
+
+def test_a_span_that_nobody_ends_hides_the_tokens_of_one_call(pipeline: Pipeline) -> None:
+    pipeline.provider.get_tracer(OFFICIAL).start_span("beside", attributes=CHAT)
+    for _ in range(3):
+        pipeline.ended(NATIVE, without_id())
+    assert counted(pipeline) == 2
+
+
+def test_of_calls_at_once_each_has_its_own_span_beside(pipeline: Pipeline) -> None:
+    official, native = (pipeline.provider.get_tracer(scope) for scope in (OFFICIAL, NATIVE))
+    beside = [official.start_span("beside", attributes=CHAT) for _ in range(2)]
+    for other in reversed(beside):
+        native.start_span("call", attributes=without_id()).end()
+        other.end()
+    assert counted(pipeline) == 0
+
+
 # Memory.
 
 
@@ -229,11 +293,11 @@ def test_memory_is_bounded_by_trace_and_within_a_trace() -> None:
 def test_whatever_comes_each_payer_has_paid(spans: list[Any]) -> None:
     calls = Paid(traces=2, calls=3)
     payers: set[int] = set()
-    for trace, span, around, response, tokens in spans:
-        seen = sight(trace, span, around, response, tokens)
+    for one in spans:
+        seen = sight(*one)
         earlier, first = calls.earlier(seen), calls.pay(seen)
         assert earlier == first
         if first is None:
-            payers.add(span)
+            payers.add(seen.span_id)
         else:
             assert first in payers

@@ -15,7 +15,7 @@ from farthing_processor.assessment import assess
 from farthing_processor.attribution import NOBODY
 from farthing_processor.pricing import rules
 from farthing_processor.pricing.explain import main, read_call
-from farthing_processor.recording import Entry, Recorder
+from farthing_processor.recording import Entry, recorder
 from farthing_processor.settings import Settings
 
 NOVA = "us.amazon.nova-pro-v1:0"
@@ -137,8 +137,8 @@ def test_tokens_of_video_are_not_counted_as_text() -> None:
     }
     facts = read_call(call("google", "generate_content", "gemini-2.5-flash", usage)).facts
     reader = InMemoryMetricReader()
-    meter = MeterProvider([reader]).get_meter("test")
-    Recorder(meter, Settings(semconv="latest")).add(Entry(facts, NOBODY, assess(facts, NOBODY)))
+    made = recorder(Settings(semconv="latest"), MeterProvider([reader]))
+    made.add(Entry(facts, NOBODY, assess(facts, NOBODY)))
     data = reader.get_metrics_data()
     assert data is not None
     [metric] = [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from farthing_dashboards import demo
 from farthing_dashboards.simulator import Simulator
 from tests.e2e.conftest import APP
 
@@ -55,7 +56,7 @@ def test_the_demo_works_after_pip_install(wheel: Path, tmp_path: Path) -> None:
         [bin_ / "farthing", "demo"], capture_output=True, text=True, check=False, env=clean()
     )
     assert without.returncode == 1
-    assert "pip install openai anthropic" in without.stderr
+    assert "pip install openai anthropic langgraph" in without.stderr
     requires = subprocess.run(
         [
             bin_ / "python",
@@ -68,7 +69,7 @@ def test_the_demo_works_after_pip_install(wheel: Path, tmp_path: Path) -> None:
     ).stdout
     named = {entry.split(">")[0] for entry in json.loads(requires.replace("'", '"'))}
     assert named == BASE
-    subprocess.run([bin_ / "pip", "install", "-q", "openai", "anthropic"], check=True)
+    subprocess.run([bin_ / "pip", "install", "-q", *demo.NEEDED], check=True)
     shown = subprocess.run(
         [bin_ / "farthing", "demo", "--calls", "4", "--json"],
         capture_output=True,
@@ -97,8 +98,9 @@ OLDEST = (
         (*OLDEST, "openai", "anthropic"),
         (*OLDEST, "openai==2.0.0", "anthropic==0.75.0"),
         ("openai<3", "anthropic<1"),
+        ("opentelemetry-sdk==1.40.0", "opentelemetry-distro==0.61b0", "openai", "anthropic"),
     ],
-    ids=["newest", "oldest SDK", "oldest of all", "older clients"],
+    ids=["newest", "oldest SDK", "oldest of all", "older clients", "first with a hook"],
 )
 def test_old_and_new_companions(wheel: Path, tmp_path: Path, packages: tuple[str, ...]) -> None:
     """The same application, the same costs, whatever it is installed beside."""
@@ -117,12 +119,17 @@ def test_old_and_new_companions(wheel: Path, tmp_path: Path, packages: tuple[str
                 "FARTHING_GATEWAYS": simulator.url.removeprefix("http://"),
             },
         )
-    *said, spans = run.stdout.splitlines()
+    *said, spans, foreign = run.stdout.splitlines()
     assert said == ["assistant", "assistant"]
-    assert run.stderr == ""
+    # Without the SDK's hook the processor can add nothing, says so, and the exporter does.
+    hooked = "opentelemetry-sdk==1.39.0" not in packages
+    assert run.stderr.count("CostSpanExporter(...)") == (not hooked)
+    assert len(run.stderr.splitlines()) == (not hooked)
     costs = {entry.response_id: float(entry.cost) for entry in simulator.ledger if entry.cost}
     assert len(costs) == 2
     assert json.loads(spans) == costs
+    # Of another tracer, with what the processor writes and with what the exporter does.
+    assert json.loads(foreign) == [0.0035 if hooked else None, 0.0035]
 
 
 SPANS = """
@@ -132,6 +139,21 @@ print(json.dumps({
     span.attributes["gen_ai.response.id"]: span.attributes["gen_ai.usage.cost.amount"]
     for span in kept.get_finished_spans()
 }))
+kept.clear()
+bare = TracerProvider()
+for provider in (telemetry, bare):
+    if provider is bare:
+        bare.add_span_processor(SimpleSpanProcessor(farthing.CostSpanExporter(kept)))
+    tracer = provider.get_tracer("opentelemetry.instrumentation.genai.openai", "1.3b0")
+    with tracer.start_as_current_span("chat gpt-4o") as span:
+        span.set_attributes({
+            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
+            "gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+        })
+print(json.dumps([
+    span.attributes.get("gen_ai.usage.cost.amount") for span in kept.get_finished_spans()
+]))
 """
 APP = (
     """

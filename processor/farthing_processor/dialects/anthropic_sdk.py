@@ -32,6 +32,7 @@ def _compactions(attributes: Attributes) -> tuple[tuple[str, Usage], ...]:
 ANTHROPIC_SDK: Final = Dialect(
     name="anthropic",
     scopes=("com.anthropic.sdk.python", "com.anthropic.sdk.python.*"),
+    records_tokens=False,
     marks=frozenset({"gen_ai.operation.name"}),
     names={
         **GENAI,

@@ -32,6 +32,7 @@ def _cache(_provider: str, _version: Version) -> Cache:
 CLAUDE_CODE: Final = Dialect(
     name="claude_code",
     scopes=("com.anthropic.claude_code.tracing", "com.anthropic.claude_code.traces"),
+    records_tokens=False,
     marks=frozenset({"llm_request.context", "cache_read_tokens", "cache_creation_tokens"}),
     names={
         "provider": ("gen_ai.system",),

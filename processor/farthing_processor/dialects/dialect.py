@@ -68,8 +68,8 @@ GENAI: Final[Names] = {
 GenAI conventions and of their earlier versions.
 
 Beside these a table may name ``cache_write_5m`` and ``cache_write_1h`` (parts of ``cache_write``),
-``step``, ``speed``, and ``cost`` (USD that the emitter itself says, 0 of which means that it does
-not know).
+``step``, ``speed``, ``duration`` (seconds that a call took, where its span began when it was over)
+and ``cost`` (USD that the emitter itself says, 0 of which means that it does not know).
 """
 
 CALLS: Final[Mapping[str, str]] = {
@@ -120,6 +120,8 @@ class Dialect(NamedTuple):
 
     name: str
     """What spans read by it say in ``farthing.cost.dialect``."""
+    packages: tuple[str, ...] = ()
+    """Python distributions that write it; one that ends in ``*`` stands for all that begin so."""
     scopes: tuple[str, ...] = ()
     """Instrumentation scopes that write it; one that ends in ``*`` stands for all that begin so."""
     marks: frozenset[str] = frozenset()
@@ -148,8 +150,10 @@ class Dialect(NamedTuple):
     """The word for the provider, where it is under no name of its own."""
     assumes: Callable[[Attributes], tuple[str, ...]] | None = None
     """What has to be assumed of counts that it leaves out, if it does of this span's."""
-    records_tokens: bool = False
-    """Whether the emitter records token metrics by itself, so that we must not."""
+    records_tokens: bool = True
+    """Whether the emitter may record token metrics by itself, so that we must not."""
+    uncounted: Callable[[Attributes], bool] | None = None
+    """Whether it records none of a call, though it does of others."""
     calls_only: bool = False
     """Whether every span of its scopes is a call, whatever it says of itself when it begins."""
     ends_without: Callable[[Attributes], bool] | None = None

@@ -92,6 +92,7 @@ def _assumes(attributes: Attributes) -> tuple[str, ...]:
 
 GOOGLE_ADK: Final = Dialect(
     name="google_adk",
+    packages=("google-adk",),
     scopes=(_ITSELF,),
     marks=frozenset({_REQUEST, "gcp.vertex.agent.event_id", "gen_ai.operation.name"}),
     names={

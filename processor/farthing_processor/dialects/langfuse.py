@@ -176,7 +176,9 @@ def _cost(attributes: Attributes) -> Decimal | None:
 
 LANGFUSE: Final = Dialect(
     name="langfuse",
+    packages=("langfuse",),
     scopes=("langfuse-sdk",),
+    records_tokens=False,
     marks=frozenset({TYPE, MODEL, USAGE}),
     names={
         **GENAI,

@@ -56,7 +56,9 @@ def _by_wrapper(attributes: Attributes) -> bool:
 
 LANGSMITH: Final = Dialect(
     name="langsmith",
+    packages=("langsmith",),
     scopes=("langsmith",),
+    records_tokens=False,
     marks=frozenset({_KIND}),
     names={
         **GENAI,

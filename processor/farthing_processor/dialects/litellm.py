@@ -123,6 +123,7 @@ def _assumes(attributes: Attributes) -> tuple[str, ...]:
 
 LITELLM: Final = Dialect(
     name="litellm",
+    packages=("litellm",),
     scopes=("litellm",),
     marks=frozenset({_CALL}),
     names={

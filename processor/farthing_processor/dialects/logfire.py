@@ -58,16 +58,19 @@ def _ends_without(attributes: Attributes) -> bool:
 
 LOGFIRE: Final = Dialect(
     name="logfire",
+    packages=("logfire",),
     scopes=("logfire.openai", "logfire.anthropic"),
+    records_tokens=False,
     marks=frozenset({"gen_ai.operation.name", "gen_ai.system"}),
     names={
         **GENAI,
         "cost": ("operation.cost",),
+        # Of the stream, on the span that is made when it was read.
+        "duration": ("duration",),
         "agent": (*GENAI["agent"], "agent_name"),
     },
     operation=_operation,
     usage=_usage,
-    calls_only=True,
     ends_without=_ends_without,
 )
 """Its counts under GenAI names say nothing of a cache, and hold what Anthropic cached since 2026-03

@@ -17,7 +17,9 @@ def _operation(attributes: Attributes) -> str | None:
 
 MISTRAL_SDK: Final = Dialect(
     name="mistral",
+    packages=("mistralai",),
     scopes=("mistralai_sdk_tracer",),
+    records_tokens=False,
     marks=frozenset({"gen_ai.operation.name"}),
     operation=_operation,
     # Each is one request of the client; nothing of the application's is within it.

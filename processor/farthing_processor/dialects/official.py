@@ -18,6 +18,13 @@ def _ends_without(attributes: Attributes) -> bool:
 
 OFFICIAL: Final = Dialect(
     name="opentelemetry",
+    packages=(
+        "opentelemetry-instrumentation-genai-*",
+        "opentelemetry-instrumentation-openai-v2",
+        "opentelemetry-instrumentation-google-genai",
+        "opentelemetry-instrumentation-vertexai",
+        "opentelemetry-instrumentation-botocore",
+    ),
     scopes=(
         "opentelemetry.instrumentation.genai.*",
         "opentelemetry.instrumentation.openai_v2",
@@ -28,7 +35,6 @@ OFFICIAL: Final = Dialect(
     marks=frozenset({"gen_ai.operation.name"}),
     # Both pass on Bedrock's `inputTokens`, which is what was not cached.
     cache=excluded_at("aws.bedrock"),
-    records_tokens=True,
     ends_without=_ends_without,
 )
 """Their input of a Bedrock call is that of the wire (``genai/bedrock/extractors.py``, 1.3b0)."""

@@ -29,7 +29,9 @@ def _ends_without(attributes: Attributes) -> bool:
 
 OPENINFERENCE: Final = Dialect(
     name="openinference",
+    packages=("openinference-instrumentation-*",),
     scopes=("openinference.instrumentation.*",),
+    records_tokens=False,
     marks=frozenset({"openinference.span.kind"}),
     names={
         **GENAI,

@@ -47,6 +47,7 @@ def _ends_without(attributes: Attributes) -> bool:
 
 OPENLIT: Final = Dialect(
     name="openlit",
+    packages=("openlit",),
     scopes=tuple(_PACKAGE + client for client in _CLIENTS),
     marks=frozenset({"gen_ai.operation.name"}),
     names={
@@ -72,7 +73,6 @@ OPENLIT: Final = Dialect(
     # Those of the wire.
     cache=excluded_at("anthropic", "aws.bedrock"),
     reasoning_outside=frozenset({"gcp.gemini", "gcp.gen_ai", "gcp.vertex_ai"}),
-    records_tokens=True,
     calls_only=True,
     ends_without=_ends_without,
 )

@@ -66,6 +66,13 @@ def _counts_twice(attributes: Attributes) -> bool:
     ) and provider in ("anthropic", "Anthropic")
 
 
+def _uncounted(attributes: Attributes) -> bool:
+    """Of OpenAI's responses they record nothing (``openai/v1/responses_wrappers.py``, 0.62.4); the
+    span of one says nothing before it ends, where others say what they are of."""
+    said = str(attributes.get("gen_ai.response.id"))
+    return said.startswith("resp_") or _operation(attributes) is None
+
+
 def _assumes(attributes: Attributes) -> tuple[str, ...]:
     """Of what LangChain wrote to Anthropic's cache they say 0, since it tells it by time to live
     (langchain-anthropic 1.7)."""
@@ -76,6 +83,11 @@ def _assumes(attributes: Attributes) -> tuple[str, ...]:
 
 OPENLLMETRY: Final = Dialect(
     name="openllmetry",
+    packages=(
+        "traceloop-sdk",
+        *(f"opentelemetry-instrumentation-{name.partition('.')[0]}" for name in _CLIENTS),
+        *(f"opentelemetry-instrumentation-{name.replace('_', '-')}" for name in _FRAMEWORKS),
+    ),
     scopes=tuple(_PACKAGE + client for client in _CLIENTS),
     marks=frozenset({"llm.request.type", "gen_ai.operation.name"}),
     names={
@@ -105,7 +117,7 @@ OPENLLMETRY: Final = Dialect(
     # That of the wire (`converse_usage_record`, 0.62.4).
     cache=excluded_at("aws.bedrock"),
     reasoning_outside=frozenset({"gcp.gemini", "gcp.gen_ai", "gcp.vertex_ai"}),
-    records_tokens=True,
+    uncounted=_uncounted,
     calls_only=True,
     inexact=_counts_twice,
 )
@@ -115,6 +127,7 @@ OPENLLMETRY_FRAMEWORKS: Final = OPENLLMETRY._replace(
     scopes=(*(_PACKAGE + framework for framework in _FRAMEWORKS), "traceloop.*"),
     # As the framework has it, and they differ.
     cache=unknown_at("aws.bedrock"),
+    uncounted=None,
     calls_only=False,
     assumes=_assumes,
     # LangChain counts a stream once.

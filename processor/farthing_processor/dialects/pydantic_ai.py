@@ -19,6 +19,7 @@ def _ends_without(attributes: Attributes) -> bool:
 
 PYDANTIC_AI: Final = Dialect(
     name="pydantic_ai",
+    packages=("pydantic-ai-slim",),
     scopes=("pydantic-ai",),
     marks=frozenset({"gen_ai.operation.name"}),
     names={
@@ -35,6 +36,5 @@ PYDANTIC_AI: Final = Dialect(
         "cost": ("operation.cost",),
         "agent": (*GENAI["agent"], "agent_name"),
     },
-    records_tokens=True,
     ends_without=_ends_without,
 )

@@ -36,6 +36,9 @@ ASSUMED_REASONING_OUTSIDE: Final = "reasoning_outside"
 ASSUMED_NOT_CACHED: Final = "not_cached"
 """How much of the input was cached is not said; none of it was taken to be."""
 
+MAX_SECONDS: Final = 86_400
+"""A call that says that it took longer has no such duration."""
+
 STANDARD_SPEEDS: Final = frozenset({None, "normal", "standard"})
 """What emitters call a request that was not to be faster for more."""
 
@@ -110,6 +113,9 @@ def read(dialect: Dialect, seen: Seen, gateways: frozenset[str]) -> Reading | No
         if dialect.inexact is not None and dialect.inexact(attributes):
             estimate = usage = usage._replace(complete=False)
     error_type = _text(found("error_type"))
+    start_ns = seen.start_ns
+    if (taken := _seconds(found("duration"))) is not None:
+        start_ns = min(start_ns, seen.end_ns - round(taken * 1e9))
     facts = Facts(
         provider=provider,
         request_model=_text(found("request_model")),
@@ -117,8 +123,8 @@ def read(dialect: Dialect, seen: Seen, gateways: frozenset[str]) -> Reading | No
         server_address=address,
         operation=operation,
         usage=usage,
-        start_ns=seen.start_ns,
-        duration_s=max(seen.end_ns - seen.start_ns, 0) / 1e9,
+        start_ns=start_ns,
+        duration_s=max(seen.end_ns - start_ns, 0) / 1e9,
         stream=found("stream") is True,
         error_type=error_type or ("_OTHER" if seen.failed else None),
         scope=seen.scope,
@@ -257,6 +263,13 @@ def version_of(text: str) -> Version:
 
 def _text(value: object) -> str | None:
     return value[:MAX_TEXT] or None if isinstance(value, str) else None
+
+
+def _seconds(value: object) -> float | None:
+    """Seconds that a call took, no longer than any does; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 < value < MAX_SECONDS else None
 
 
 def dollars(value: object) -> Decimal | None:

@@ -32,6 +32,7 @@ def _cache(_provider: str, _version: Version) -> Cache:
 
 STRANDS: Final = Dialect(
     name="strands",
+    packages=("strands-agents",),
     scopes=("strands.telemetry.tracer", "strands-agents"),
     marks=frozenset({"gen_ai.operation.name"}),
     names={

@@ -162,6 +162,7 @@ def _otel_operation(attributes: Attributes) -> str | None:
 VERCEL: Final = Dialect(
     name="vercel_ai",
     scopes=("ai",),
+    records_tokens=False,
     marks=frozenset({_ID}),
     names={
         **GENAI,
@@ -192,6 +193,7 @@ VERCEL: Final = Dialect(
 VERCEL_OTEL: Final = Dialect(
     name="vercel_ai.otel",
     scopes=("gen_ai",),
+    records_tokens=False,
     marks=frozenset({"gen_ai.operation.name"}),
     operation=_otel_operation,
 )
