@@ -26,12 +26,6 @@ PEERS = [peer for peer in peers.PACKAGES if peer != "farthing"]
 ORDERS = ("ours", "theirs")
 """Who is instrumented first, and uninstrumented first."""
 
-ABOVE_OURS = [peer for peer in PEERS if peer not in ("anthropic", "logfire")]
-"""Those whose span of a call is around ours: we see the call after they do."""
-STEP_IS_THEIRS = (
-    "the nearest enclosing span is the other's span of the same call: steps become one per model"
-)
-
 
 def cases(*gaps: tuple[str, str, str]) -> pytest.MarkDecorator:
     """Each peer in each order; ``gaps`` (peer, order, why) are known to fail."""
@@ -116,7 +110,7 @@ def test_the_other_keeps_its_spans(peer: str, order: str) -> None:
     assert len(traced) == {"openlit": 24, "anthropic": 0}.get(peer, 26)
 
 
-@cases(*((peer, order, STEP_IS_THEIRS) for peer in ABOVE_OURS for order in ORDERS))
+@cases()
 def test_the_step_is_still_the_applications(peer: str, order: str) -> None:
     for call, (_, reported) in phases(peer, order)["within"].items():
         assert [span["step"] for span in ours(reported)] == ["plan"], call
