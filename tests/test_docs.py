@@ -40,7 +40,10 @@ def test_every_file_of_ours_is_small_and_says_what_it_is_for() -> None:
 
 
 def test_imports_run_one_way() -> None:
-    """farthing → farthing_processor ← farthing_dashboards; only the command may use all three."""
+    """farthing → farthing_processor ← farthing_dashboards; only the command may use all three.
+
+    The sample agent is a user: it uses what users do.
+    """
     allowed = {
         "farthing": {"farthing", "farthing_processor"},
         "farthing_processor": {"farthing_processor"},
@@ -49,7 +52,7 @@ def test_imports_run_one_way() -> None:
     for package, may in allowed.items():
         (folder,) = ROOT.glob(f"*/{package}")
         for path in folder.rglob("*.py"):
-            if path.name == "cli.py":
+            if path.name == "cli.py" or path.parent.name == "agent":
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
@@ -60,5 +63,4 @@ def test_imports_run_one_way() -> None:
                     continue
                 roots = {module.partition(".")[0] for module in modules}
                 assert roots & set(allowed) <= may, path
-                if path.name != "agent.py":
-                    assert not roots & {"openai", "anthropic"}, path
+                assert not roots & {"openai", "anthropic"}, path

@@ -7,23 +7,30 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from decimal import Decimal
 
 import pytest
 
 from farthing_dashboards import demo
-from farthing_dashboards.agent import CALLS
+from farthing_dashboards.agent.models import CALLS
 from farthing_dashboards.receiver import Collected, Receiver
-from farthing_dashboards.simulator import Simulator
-from farthing_dashboards.summary import by_step, is_call
+from farthing_dashboards.simulator import Simulator, profiles
+from farthing_dashboards.summary import Workflow, by_step, is_call, summarise
 
 EXPECTED_CALLS = {step: 40 * per_hundred // 100 for step, per_hundred in CALLS.items()}
+REPORT_STEPS = {"classify", "status_check", "summarise", "title"}
+REASONS = "farthing.outlier.reasons"
+SEED = 11
+CUT, ABANDONED = 2, 2
+"""Answers that broke off, and those that the agent did not read to the end: all are streamed, and
+nobody was told what they used."""
 
 
 @pytest.fixture(scope="module")
 def month():
     """One whole run: the telemetry that arrived, and the simulator's ledger."""
     collected = Collected()
-    with Simulator(seed=11, faults=demo.FAULTS) as simulator, Receiver(collected) as receiver:
+    with Simulator(seed=SEED, faults=demo.FAULTS) as simulator, Receiver(collected) as receiver:
         assert demo.run_agent(receiver.url, simulator.url, 40, priced=True) == 0
         return collected, simulator.ledger
 
@@ -35,9 +42,22 @@ def calls(month):
 
 
 @pytest.fixture(scope="module")
-def billed(month):
+def ended_early(calls):
+    return [span for span in calls if span.attributes["farthing.cost.status"] == "estimated"]
+
+
+@pytest.fixture(scope="module")
+def billed(month, ended_early):
+    """The bill of the calls whose usage was reported."""
     _, ledger = month
-    return [entry for entry in ledger if entry.cost is not None]
+    unread = {span.attributes["gen_ai.response.id"] for span in ended_early}
+    return [e for e in ledger if e.cost is not None and e.response_id not in unread]
+
+
+@pytest.fixture(scope="module")
+def summary(month):
+    collected, _ = month
+    return summarise(collected.spans, collected.points)
 
 
 def _tokens(usage):
@@ -47,20 +67,24 @@ def _tokens(usage):
     return total, usage.get("completion_tokens", usage.get("output_tokens", 0))
 
 
-def test_the_month_is_whole(month, billed):
+def test_the_month_is_whole(month, calls):
     _, ledger = month
-    assert Counter(entry.step for entry in billed) == EXPECTED_CALLS
+    assert Counter(entry.step for entry in ledger if entry.usage) == EXPECTED_CALLS
+    assert Counter(span.attributes["farthing.step.name"] for span in calls) == EXPECTED_CALLS
     assert sum(EXPECTED_CALLS.values()) == 800
     assert min(EXPECTED_CALLS.values()) == 40
     assert Counter(entry.fault for entry in ledger if entry.fault) == {
         "rate_limit": 3,
         "server_error": 2,
+        "cut": CUT,
     }
-    assert all(entry.reported for entry in billed)
+    assert all(entry.reported for entry in ledger if entry.cost is not None)
 
 
-def test_every_cost_equals_the_bill_to_the_last_digit(calls, billed):
-    assert len(calls) == len(billed) == 800
+def test_every_cost_equals_the_bill_to_the_last_digit(calls, billed, ended_early):
+    assert len(billed) == 800 - CUT - ABANDONED
+    calls = [span for span in calls if span not in ended_early]
+    assert len(calls) == len(billed)
     by_id = {span.attributes.get("gen_ai.response.id"): span for span in calls}
     with_id = [entry for entry in billed if entry.response_id]
     for entry in with_id:
@@ -89,47 +113,140 @@ def test_every_cost_equals_the_bill_to_the_last_digit(calls, billed):
         for entry in billed
         if not entry.response_id
     )
-    assert len(by_id) - 1 == len(with_id) == 800 - EXPECTED_CALLS["embed_query"]
+    assert len(by_id) - 1 == len(with_id) == len(billed) - EXPECTED_CALLS["embed_query"]
+
+
+def test_what_ended_early_is_estimated_and_no_more(month, ended_early):
+    _, ledger = month
+    entries = {entry.response_id: entry for entry in ledger}
+    found = [(entries[s.attributes["gen_ai.response.id"]], s.attributes) for s in ended_early]
+    assert Counter((entry.fault, said["farthing.waste.reason"]) for entry, said in found) == {
+        ("cut", "failed"): CUT,
+        (None, "abandoned"): ABANDONED,
+    }
+    for entry, said in found:
+        assert entry.step == said["farthing.step.name"] == "doc_synthesis"
+        assert "gen_ai.usage.output_tokens" not in said
+        assert said["farthing.estimated.output_tokens"] > 0
+        assert said["gen_ai.usage.cost.amount"] > 0
 
 
 def test_the_demo_agrees(month):
     collected, ledger = month
-    assert demo.compare(collected.spans, ledger) == demo.Comparison(800, 800, ())
+    reported = 800 - CUT - ABANDONED
+    expected = demo.Comparison(reported, reported, CUT + ABANDONED, ())
+    assert demo.compare(collected.spans, ledger) == expected
 
 
-def test_each_call_hangs_in_its_step(month, calls):
+def test_each_call_hangs_in_its_workflow(month, calls):
     collected, _ = month
     spans = {span.span_id: span for span in collected.spans}
     for call in calls:
-        step = spans[call.parent_span_id]
-        assert step.name == call.attributes["farthing.step.name"]
-        assert spans[step.parent_span_id].name == "customer_report"
-        assert call.trace_id == step.trace_id
+        root = spans[call.parent_span_id]
+        step = call.attributes["farthing.step.name"]
+        workflow = "customer_report" if step in REPORT_STEPS else "research_brief"
+        assert root.name == f"invoke_workflow {workflow}"
+        assert root.parent_span_id is None
+        for name in ("gen_ai.workflow.name", "farthing.workflow.id"):
+            assert call.attributes[name] == root.attributes[name]
 
 
-def test_rows_match_the_month(calls, billed):
+def test_rows_match_the_month(calls, billed, ended_early):
     costs = defaultdict(list)
     for entry in billed:
         costs[entry.step].append(entry.cost)
-    rows = {row.step: row for row in by_step(calls)}
+    for span in ended_early:
+        costs["doc_synthesis"].append(Decimal(repr(span.attributes["gen_ai.usage.cost.amount"])))
+    rows = {row.name: row for row in by_step(calls)}
     assert {step: row.calls for step, row in rows.items()} == EXPECTED_CALLS
     for step, row in rows.items():
         assert float(row.cost) == pytest.approx(float(sum(costs[step])), rel=1e-12)
         assert row.unpriced == 0
 
 
-def test_the_cost_metric_carries_the_same_money(month, billed):
+def test_the_cost_metric_carries_the_same_money(month, summary):
     collected, _ = month
     points = [p for p in collected.points if p.name == "gen_ai.client.operation.cost"]
     assert sum(point.count for point in points) == 800
-    spent = float(sum(entry.cost for entry in billed))
+    spent = float(summary.total.cost)
     assert sum(point.sum for point in points) == pytest.approx(spent, rel=1e-12)
+
+
+def test_workflows_cost_what_their_calls_do(calls, summary):
+    costs = defaultdict(Decimal)
+    for call in calls:
+        amount = Decimal(repr(call.attributes["gen_ai.usage.cost.amount"]))
+        costs[call.attributes["gen_ai.workflow.name"]] += amount
+    assert summary.workflows == [
+        Workflow("research_brief", 40, 40 - CUT, 40, costs["research_brief"]),
+        Workflow("customer_report", 40, 36, 40, costs["customer_report"]),
+    ]
+
+
+def test_a_failed_workflow_says_why(month):
+    collected, _ = month
+    failed = [
+        s for s in collected.spans if s.attributes.get("farthing.workflow.outcome") == "failed"
+    ]
+    said = Counter(span.attributes.get("farthing.workflow.reason") for span in failed)
+    assert said == {"the customer sent it back": 4, None: CUT}
+    assert {span.status for span in failed} == {"ERROR"}
+
+
+def test_waste_is_what_calls_and_workflows_say(month, calls, summary):
+    """The counter's reasons against the spans: what a failed workflow spent is waste, all of it."""
+    collected, _ = month
+    expected = defaultdict(Decimal)
+    for call in calls:
+        if reason := call.attributes.get("farthing.waste.reason"):
+            expected[reason] += Decimal(repr(call.attributes["gen_ai.usage.cost.amount"]))
+    roots = [span for span in collected.spans if "farthing.workflow.outcome" in span.attributes]
+    wasted = sum(Decimal(repr(r.attributes.get("farthing.workflow.waste", 0))) for r in roots)
+    expected["workflow_failed"] = wasted - sum(expected.values())
+    assert set(summary.waste) == {"failed", "abandoned", "repeated", "workflow_failed"}
+    for reason, amount in expected.items():
+        assert float(summary.waste[reason]) == pytest.approx(float(amount), rel=1e-9)
+        assert amount > 0
+    assert summary.wasted < summary.total.cost
+    repeated = [c for c in calls if "repeated_prompt" in c.attributes.get(REASONS, ())]
+    assert {call.attributes["farthing.step.name"] for call in repeated} == {"planning"}
+    assert len(repeated) == 8
+
+
+def test_the_outliers_are_those_that_were_drawn(month, calls, ended_early):
+    """All of them, and nothing else: but for those too small to matter, or only estimated."""
+    _, ledger = month
+    by_step = {profile.step: profile for profile in profiles.PROFILES}
+    estimated = {span.attributes["gen_ai.response.id"] for span in ended_early}
+    drawn = {
+        entry.response_id
+        for entry in ledger
+        if entry.response_id and profiles.is_outlier(by_step[entry.step], SEED, entry.index)
+    }
+    flagged = {
+        call.attributes.get("gen_ai.response.id")
+        for call in calls
+        if "cost_outlier" in call.attributes.get(REASONS, ())
+    }
+    assert flagged - {None} == drawn - estimated
+    assert len(drawn) >= 16
+
+
+def test_the_dearest_model_and_the_cache(calls, summary):
+    model = summary.dearest_model
+    assert (model.name, model.calls) == ("gpt-5.5-2026-04-23", EXPECTED_CALLS["doc_synthesis"])
+    assert model.cost == summary.steps[0].cost > summary.total.cost / 2
+    saved = sum(call.attributes.get("farthing.cost.cache_savings", 0) for call in calls)
+    assert float(summary.cache_savings) == pytest.approx(saved)
+    assert saved > 1
+    assert summary.worst.step == "doc_synthesis"
+    assert summary.worst.ratio > 5
 
 
 def test_retries_stay_inside_their_call(calls, month):
     _, ledger = month
     assert sum(span.attributes.get("farthing.retries", 0) for span in calls) == len(
-        [entry for entry in ledger if entry.fault]
+        [entry for entry in ledger if entry.status != 200]
     )
 
 
@@ -156,12 +273,25 @@ def test_the_demo_prints_a_table():
     assert lines[0].split()[:2] == ["step", "calls"]
     assert lines[2].startswith("doc_synthesis")
     assert lines[-1] == "37 of 37 costs equal the simulator's own bill, to the last digit."
+    assert any(line.split()[:3] == ["research_brief", "2", "2"] for line in lines)
+    assert any(line.startswith("Dearest model: gpt-5.5-2026-04-23") for line in lines)
+    assert any(line.startswith("Prompt cache: ") for line in lines)
+
+
+def test_the_printed_money_of_a_seed_is_always_the_same():
+    first, again, other = (_demo("--calls", "6", "--seed", seed).stdout for seed in "334")
+    assert first == again != other
+    assert "$" in first
 
 
 def test_the_demo_prints_json():
     printed = json.loads(_demo("--calls", "1", "--json").stdout)
     assert printed["total"]["calls"] == printed["bill"]["equal"] == printed["bill"]["billed"]
-    assert {row["step"] for row in printed["steps"]} == set(CALLS)
+    assert {row["name"] for row in printed["steps"]} == set(CALLS)
+    assert {row["name"]: row["runs"] for row in printed["workflows"]} == {
+        "customer_report": 1,
+        "research_brief": 1,
+    }
 
 
 def test_with_a_base_url_the_agent_goes_there():
