@@ -24,7 +24,7 @@ from farthing.frameworks import FRAMEWORKS, missing
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
 from farthing_processor import semconv as names
-from farthing_processor import settings
+from farthing_processor import settings, snapshots
 from farthing_processor.pricing import prices_age_s, prices_version, rules_file, tables
 
 STALE_DAYS = 60
@@ -65,7 +65,7 @@ def examine() -> list[Finding]:
     if not findings:
         findings += [*_providers(), *_exporters(heard), *_sampling(), *_clients()]
         findings += [*_frameworks(), *_tracers()]
-    return [*findings, *_prices(), *_rules(), *_settings()]
+    return [*findings, *_prices(), *_rules(), *_baselines(), *_settings()]
 
 
 def _configure() -> list[Finding]:
@@ -300,6 +300,21 @@ def _rules() -> Iterator[Finding]:
         count = len(loaded.rules)
         yield Finding(bool(count), f"{path} has {count} {'rule' if count == 1 else 'rules'}.")
         yield from (Finding(False, problem) for problem in loaded.problems)
+
+
+def _baselines() -> Iterator[Finding]:
+    """What steps usually cost, where a file says it."""
+    current = telemetry.current()
+    chosen = current.settings if current else settings.load()[0]
+    path = chosen.baseline
+    if path is None or (path == chosen.baseline_save and not os.path.exists(path)):
+        return
+    try:
+        steps = len(snapshots.load(path))
+    except ValueError as fault:
+        yield Finding(False, str(fault))
+    else:
+        yield Finding(True, f"{path} says what {steps} steps usually cost.")
 
 
 def _settings() -> Iterator[Finding]:

@@ -54,11 +54,14 @@ def begin_counting(span: Span) -> None:
 def end(span_id: int) -> None:
     """Forget a span that has ended."""
     _live.pop(span_id, None)
-    _ours.pop(span_id, None)
-    _taken.pop(span_id, None)
-    ended = _counting.pop(span_id, None)
-    if ended is not None and _taken:
-        _give_back(ended)
+    if _ours:  # asked first: most spans are about no model, and pay for all of this
+        _ours.pop(span_id, None)
+    if _taken:
+        _taken.pop(span_id, None)
+    if _counting:
+        ended = _counting.pop(span_id, None)
+        if ended is not None and _taken:
+            _give_back(ended)
 
 
 def _give_back(ended: Span) -> None:

@@ -41,6 +41,8 @@ def fingerprint(body: Mapping[str, Any], whole: bool) -> Fingerprint | None:
     there is nothing to be told: without a prompt, of one that is too short for a prefix, and of one
     that is not made of plain text, lists and dicts alone (an iterator is not touched).
     """
+    if not whole and _is_short(body):
+        return None
     parts: list[str] = []
     try:
         parts.append(_marshalled([_given(body, name) for name in ("tools", "functions")]))
@@ -68,6 +70,24 @@ def fingerprint(body: Mapping[str, Any], whole: bool) -> Fingerprint | None:
         return Fingerprint(None, len(data), tuple(prefixes))
     hashed.update(data[done:])
     return Fingerprint(int.from_bytes(hashed.digest()[:8]), len(data), tuple(prefixes))
+
+
+def _is_short(body: Mapping[str, Any]) -> bool:
+    """Whether a prompt of nothing but a few texts is too short for a prefix: most that are short
+    are such, and need not be taken apart to be known so."""
+    if _given(body, "tools") or _given(body, "functions"):
+        return False
+    size = 0
+    for name in ("system", "instructions", "messages", "input", "prompt", "voice"):
+        given = _given(body, name)
+        for part in cast(list[Any], [given] if type(given) is str else given or ()):
+            text = cast(dict[str, Any], part).get("content") if type(part) is dict else part
+            if type(text) is not str:
+                return False
+            size += len(text) + 32  # and the names of its fields
+            if size * 4 >= FIRST:  # bytes of a character, at most
+                return False
+    return True
 
 
 def _given(body: Mapping[str, Any], name: str) -> Any:

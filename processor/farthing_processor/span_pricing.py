@@ -29,6 +29,8 @@ Attributes = dict[str, AttributeValue]
 
 TOLERANCE: Final = 0.01
 """Amounts that differ by no more than this part of the larger are told as one."""
+OURS: Final = 512
+"""Calls of ours kept until another tracer's span may be one of them, the latest."""
 FAILED: Final = 1000
 """Spans kept in mind in which a call has failed, the latest."""
 
@@ -54,6 +56,11 @@ class SpanPricer:
         self._recorder = recorder
         self._watch = watch
         self._paid = Paid()
+        self._ours: deque[tuple[SpanContext, list[int], Mapping[str, Any], int, int]] = deque(
+            maxlen=OURS
+        )
+        """Calls of ours that are paid, and not yet noted so: only where others trace too is that
+        ever of use."""
         self._failed_in: deque[int] = deque(maxlen=FAILED)
         """Spans in which a call has failed: what fails around it is the same call."""
 
@@ -65,66 +72,80 @@ class SpanPricer:
 
         ``around`` are the spans that enclose it, innermost first, as far as they are known.
         """
-        attributes = span.attributes or {}
         scope, context = span.instrumentation_scope, span.context
-        if scope is None or context is None or names.COST_DUPLICATE_OF in attributes:
+        if scope is None or context is None or span.attributes is None:
+            return {}
+        # A plain copy: each look-up in the SDK's own mapping costs three of this.
+        present: dict[str, Any] = cast(Any, span.attributes).copy()
+        if names.COST_DUPLICATE_OF in present:
             return {}
         enclosing = list(around)
         outer = [one.context.span_id for one in enclosing if one.context]
         if not outer and span.parent is not None:
             outer = [span.parent.span_id]
-        if scope.name == names.SCOPE or names.COST_STATUS in attributes:
-            if names.COST_AMOUNT in attributes or names.COST_OURS in attributes:
-                self._paid.pay(_sight_of_ours(span, context, outer))
+        if scope.name == names.SCOPE or names.COST_STATUS in present:
+            if names.COST_AMOUNT in present or names.COST_OURS in present:
+                times = span.start_time or 0, span.end_time or 0
+                self._ours.append((context, outer, _told(present), *times))
             return {}
-        dialect, reading = self._read(span, scope)
+        dialect = choose(scope.name, present)
+        reading = dialect and self._read(dialect, span, scope, present)
         if dialect is None or reading is None:
             return {}
-        shown = _sight(reading, span, context, outer)
-        hand = by_hand.of(outer)
-        payer = (
-            _our_call_in(enclosing)
-            or live.ours_in(context.span_id)
-            or (hand and hand.paid(inside=True))
-            or self._paid.earlier(shown)
-        )
-        if payer is None:
-            who = _who(reading, begun, enclosing)
-            assessment = assess(reading.facts, who)
-            if assessment.cost is not None:
-                payer = self._paid.pay(shown)
-                if payer is None and hand is not None:
-                    payer = hand.pay(context.span_id, inside=True)
-            if payer is None:
-                assessment = _compared(assessment, reading)
-                if begun is None or not begun.recorded:
-                    again = assessment.status is None and context.span_id in self._failed_in
-                    if not again:
-                        assessment = flagged(assessment, reading.facts, who, self._watch)
-                        self._record(context, reading, who, assessment, _counted(span, begun))
-                    if assessment.status is None:
-                        self._failed_in.extend(outer)
-                taken = not _AMOUNTS.isdisjoint(attributes)
-                said = self._said(dialect, reading, who, assessment, taken)
-                return _first(said, attributes)
-        return {names.COST_DUPLICATE_OF: trace.format_span_id(payer)}
+        who = _who(reading, begun, enclosing)
+        assessment = assess(reading.facts, who)
+        payer = self._payer(reading, span, context, enclosing, outer, assessment)
+        if payer is not None:
+            return {names.COST_DUPLICATE_OF: trace.format_span_id(payer)}
+        again = assessment.status is None and context.span_id in self._failed_in
+        if assessment.status is None:
+            self._failed_in.extend(outer)
+        recorded = again or (begun is not None and begun.recorded)
+        if not recorded:
+            assessment = flagged(assessment, reading.facts, who, self._watch)
+        assessment = _compared(assessment, reading)
+        said = self._said(dialect, reading, who, assessment, not _AMOUNTS.isdisjoint(present))
+        if not recorded:
+            self._record(context, reading, who, assessment, _counted(span, begun))
+        return _first(said, present)
 
     def _read(
-        self, span: ReadableSpan, scope: InstrumentationScope
-    ) -> tuple[Dialect | None, Reading | None]:
-        dialect = choose(scope.name, span.attributes or {})
-        if dialect is None:
-            return None, None
-        seen = Seen(
-            # A plain copy: each look-up in the SDK's own mapping costs three of this.
-            cast(Any, span.attributes).copy(),
-            scope.name,
-            scope.version or "",
-            span.start_time or 0,
-            span.end_time or 0,
-            span.status.status_code is StatusCode.ERROR,
-        )
-        return dialect, read(dialect, seen, self._settings.gateways)
+        self,
+        dialect: Dialect,
+        span: ReadableSpan,
+        scope: InstrumentationScope,
+        present: Mapping[str, Any],
+    ) -> Reading | None:
+        failed = span.status.status_code is StatusCode.ERROR
+        began, ended = span.start_time or 0, span.end_time or 0
+        seen = Seen(present, scope.name, scope.version or "", began, ended, failed)
+        return read(dialect, seen, self._settings.gateways)
+
+    def _payer(
+        self,
+        reading: Reading,
+        span: ReadableSpan,
+        context: SpanContext,
+        enclosing: Sequence[ReadableSpan],
+        outer: list[int],
+        assessment: Assessment,
+    ) -> int | None:
+        """The other span that pays this call, or has paid it; None where it is for this one to."""
+        while self._ours:
+            self._paid.pay(_sight_of_ours(*self._ours.popleft()))
+        payer = _our_call_in(enclosing) or live.ours_in(context.span_id)
+        if payer is not None:
+            return payer
+        hand = by_hand.of(outer)
+        if hand is not None and (payer := hand.paid(inside=True)) is not None:
+            return payer
+        shown = _sight(reading, span, context, outer)
+        if assessment.cost is None:
+            return self._paid.earlier(shown)
+        payer = self._paid.pay(shown)
+        if payer is None and hand is not None:
+            payer = hand.pay(context.span_id, inside=True)
+        return payer
 
     def _said(
         self,
@@ -264,17 +285,32 @@ def _sight(
     )
 
 
-def _sight_of_ours(span: ReadableSpan, context: SpanContext, outer: Sequence[int]) -> Sight:
-    get = (span.attributes or {}).get
-    response_id = get(names.RESPONSE_ID)
+_TOLD: Final = (
+    names.RESPONSE_ID,
+    names.REQUEST_MODEL,
+    names.RESPONSE_MODEL,
+    names.USAGE_INPUT_TOKENS,
+    names.USAGE_OUTPUT_TOKENS,
+)
+
+
+def _told(present: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a span of ours tells its call from others by: not the prompt that may be on it too."""
+    return {name: present[name] for name in _TOLD if name in present}
+
+
+def _sight_of_ours(
+    context: SpanContext, outer: Sequence[int], told: Mapping[str, Any], start_ns: int, end_ns: int
+) -> Sight:
+    response_id = told.get(names.RESPONSE_ID)
     return Sight(
         context.trace_id,
         context.span_id,
         outer,
         names.SCOPE,
         response_id if isinstance(response_id, str) else None,
-        models_of(get(names.REQUEST_MODEL), get(names.RESPONSE_MODEL)),
-        tokens_of(get(names.USAGE_INPUT_TOKENS), get(names.USAGE_OUTPUT_TOKENS)),
-        span.start_time or 0,
-        span.end_time or 0,
+        models_of(told.get(names.REQUEST_MODEL), told.get(names.RESPONSE_MODEL)),
+        tokens_of(told.get(names.USAGE_INPUT_TOKENS), told.get(names.USAGE_OUTPUT_TOKENS)),
+        start_ns,
+        end_ns,
     )

@@ -27,6 +27,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from farthing_processor import attribution, live, settings
 from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue
+from farthing_processor.attribution import NOBODY
 from farthing_processor.dialects import MARKS, of_scope
 from farthing_processor.outliers import Watch
 from farthing_processor.pricing import configuring
@@ -93,7 +94,7 @@ class CostSpanProcessor(SpanProcessor):
     def _begin(self, span: Span, parent_context: Context | None) -> None:
         """Say who spends, while it can be said through the public API."""
         who = attribution.current(parent_context)
-        around = list(live.around(span))
+        around = list(live.around(span)) if span.parent is not None else []
         if records_tokens(span):
             live.begin_counting(span)
         counted = any(map(records_tokens, around))
@@ -102,8 +103,9 @@ class CostSpanProcessor(SpanProcessor):
         self._begun[span.get_span_context().span_id] = begun
         if len(self._begun) > live.LIMIT:
             self._begun.pop(next(iter(self._begun)), None)
-        stamped: dict[str, AttributeValue] = {**who.attributes()}
-        if is_call(span) and (ours := next(filter(is_our_call, around), None)) is not None:
+        stamped: dict[str, AttributeValue] = {**who.attributes()} if who is not NOBODY else {}
+        ours = next(filter(is_our_call, around), None) if around else None
+        if ours is not None and is_call(span):
             stamped[names.COST_DUPLICATE_OF] = f"{ours.get_span_context().span_id:016x}"
         if stamped:
             span.set_attributes(fitting(stamped, span))
@@ -116,7 +118,7 @@ class CostSpanProcessor(SpanProcessor):
             # Most spans are about no model at all: this is all that they pay.
             if MARKS.isdisjoint(span.attributes or ()):
                 return
-            begun = self._begun.get(span.get_span_context().span_id)
+            begun = self._begun.pop(span.get_span_context().span_id, None)
             added = self._pricer.added(span, live.around(span), begun)
             if added:
                 write(span, added)
@@ -127,8 +129,21 @@ class CostSpanProcessor(SpanProcessor):
         if span.context is not None:
             span_id = span.context.span_id
             live.end(span_id)
-            if self._begun.pop(span_id, None) is not None and not self._writes:
-                self._say_that_it_cannot_write()
+            if self._begun and (begun := self._begun.pop(span_id, None)) is not None:
+                self._never_ending(span, begun)
+
+    def _never_ending(self, span: ReadableSpan, begun: Begun) -> None:
+        """A span of a known tracer ended without `_on_ending`: the SDK has no such hook, or whoever
+        wraps this processor, as Logfire does, does not pass it on. Then it is as good to price it
+        now, for exporters that come later."""
+        if not self._writes:
+            self._say_that_it_cannot_write()
+        elif self.active:
+            try:
+                if added := self._pricer.added(span, (), begun):
+                    write(span, added)
+            except Exception:
+                _log.debug("A span was not priced", exc_info=True)
 
     def _say_that_it_cannot_write(self) -> None:
         """Said with the first span that would have a cost, to those who have such spans."""
@@ -150,26 +165,28 @@ class CostSpanProcessor(SpanProcessor):
 def fitting(added: Mapping[str, AttributeValue], span: ReadableSpan) -> dict[str, AttributeValue]:
     """As much of ``added`` as ``span`` has room for, in order: one attribute more than the limit
     would evict the oldest, which is the application's."""
-    present = span.attributes or {}
     limit: int | None = getattr(getattr(span, "_attributes", None), "maxlen", None)
-    room = len(added) if limit is None else limit - len(present)
-    return dict(list(added.items())[: max(room, 0)])
+    if limit is None or len(span.attributes or ()) + len(added) <= limit:
+        return dict(added)
+    return dict(list(added.items())[: max(limit - len(span.attributes or ()), 0)])
 
 
-def write(span: Span, added: Mapping[str, AttributeValue]) -> None:
+def write(span: ReadableSpan, added: Mapping[str, AttributeValue]) -> None:
     """Add to a span that ends what it does not say yet, as far as there is room."""
-    if span.is_recording():  # with https://github.com/open-telemetry/opentelemetry-python/pull/5613
+    # With https://github.com/open-telemetry/opentelemetry-python/pull/5613
+    if isinstance(span, Span) and span.is_recording():
         span.set_attributes(fitting(added, span))
         return
     attributes: Any = span._attributes  # pyright: ignore[reportPrivateUsage]
-    longest: int | None = attributes.max_value_len
+    longest: int | None = getattr(attributes, "max_value_len", None)
+    held: dict[str, Any] = getattr(attributes, "_dict", attributes)
     for name, value in fitting(added, span).items():
         if isinstance(value, str):
             value = value[:longest]
         elif isinstance(value, list):
             value = tuple(one[:longest] for one in value)
         # Not through its methods, which refuse: the span is frozen, and nobody has it yet.
-        attributes._dict[name] = value
+        held[name] = value
 
 
 @cache
@@ -190,7 +207,9 @@ def can_write() -> bool:
 
 def trial_cost() -> object:
     """USD that a span of another tracer leaves with, made here for nobody; None without any."""
-    said = _tried(CostSpanProcessor(NoOpMeterProvider()), _TRIAL, SpanLimits())
+    plain = Settings()
+    trial = CostSpanProcessor.over(plain, recorder(plain, NoOpMeterProvider()), Watch())
+    said = _tried(trial, _TRIAL, SpanLimits())
     return None if said is None else said.get(names.COST_AMOUNT)
 
 

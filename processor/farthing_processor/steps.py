@@ -38,11 +38,9 @@ def with_step(who: Attribution, fallback: str, within: Context | None = None) ->
 def enclosing(span: object) -> str | None:
     """The name of ``span``, or of the nearest around it that is not a call; None if there is none.
 
-    Without the span processor only ``span`` itself is known: it is named then, whatever it is.
+    Without the span processor only ``span`` itself is known.
     """
-    if live.count() or _is_workflow(span):
-        return nearest(chain((span,), live.around(span)))
-    return _name(span)
+    return nearest(chain((span,), live.around(span)))
 
 
 def nearest(spans: Iterable[object]) -> str | None:

@@ -207,6 +207,10 @@ def test_doctor_finds_all_well(run: Run, receiver: Receiver) -> None:
             "is installed and not instrumented. Take farthing out of",
         ),
         ({"FARTHING_SEMCONV": "newest"}, "use one of released, latest, both"),
+        (
+            {"FARTHING_BASELINE": "nowhere.json"},
+            "nowhere.json",
+        ),
     ],
 )
 def test_doctor_says_what_to_mend(run: Run, variables: dict[str, str], says: str) -> None:

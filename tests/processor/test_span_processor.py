@@ -238,6 +238,28 @@ def test_a_limit_on_length_is_kept() -> None:
     assert all(len(value) <= 3 for value in made.said().values() if isinstance(value, str))
 
 
+# Wrapped by somebody who does not know the hook, as Logfire does.
+
+
+class Wrapping(SpanProcessor):
+    def __init__(self, inner: SpanProcessor) -> None:
+        self.inner = inner
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        self.inner.on_start(span, parent_context)
+
+    def on_end(self, span: Any) -> None:
+        self.inner.on_end(span)
+
+
+def test_a_wrapper_that_passes_on_no_more_than_start_and_end_is_enough() -> None:
+    made = Pipeline()
+    made.processed_by(Wrapping(CostSpanProcessor(made.meter_provider)))
+    made.call()
+    assert made.said()["gen_ai.usage.cost.amount"] == CHAT_COST
+    assert made.points()["gen_ai.client.operation.cost"][0].count == 1
+
+
 # Nothing of ours hurts.
 
 
