@@ -278,6 +278,7 @@ def test_the_demo_prints_a_table():
     assert any(line.startswith("Prompt cache: ") for line in lines)
 
 
+@pytest.mark.slow
 def test_the_printed_money_of_a_seed_is_always_the_same():
     first, again, other = (_demo("--calls", "6", "--seed", seed).stdout for seed in "334")
     assert first == again != other

@@ -472,7 +472,7 @@ def test_a_forked_child_goes_on_with_a_copy(calls: Calls) -> None:
     thread.start()
     busy.wait()
     try:
-        for _ in range(20):
+        for _ in range(4):
             child = os.fork()
             if not child:
                 found = calls.call(Usage(1000, 5000), step="plan")

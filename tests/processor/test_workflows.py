@@ -414,6 +414,7 @@ def test_a_run_that_is_open_at_exit_is_unknown() -> None:
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 def test_memory_is_flat() -> None:
     """Of 100,000 workflows every other one is dropped without an end."""
     books = Books()
