@@ -30,7 +30,7 @@ from farthing_processor.outliers import Watch
 from farthing_processor.pricing import price
 from farthing_processor.prompts import fingerprint
 from farthing_processor.usage import Usage
-from tests.benchmarks import peers, pricing
+from tests.benchmarks import peers, pricing, spans, who
 from tests.benchmarks.floor import MESSAGES, Telemetry, Times, compiled, transport
 from tests.instrumentation import shapes
 
@@ -54,6 +54,8 @@ def main() -> None:
     farthing.instrument(sampled.tracer_provider, sampled.meter_provider)
     calls("sampled", sampled, 1.4)
     chunks(sampled)
+    for what, microseconds, target in (*who.figures(), *spans.figures()):
+        row(what, f"{microseconds:.2f} µs", target)
     unsampled = Telemetry(ALWAYS_OFF)
     farthing.instrument(unsampled.tracer_provider, unsampled.meter_provider)
     calls("unsampled", unsampled, 0.9)

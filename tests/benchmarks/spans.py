@@ -84,8 +84,3 @@ def _maker(
         made.end()
 
     return make
-
-
-if __name__ == "__main__":
-    for what, microseconds, target in figures():
-        print(f"{what:<52} {microseconds:>9.2f} µs {target:>8}")
