@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -19,6 +21,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 import farthing
+from farthing import scopes
+from tests.instrumentation import shapes
 
 
 class Telemetry:
@@ -124,3 +128,27 @@ class Provider:
 @pytest.fixture
 def provider() -> Provider:
     return Provider()
+
+
+@pytest.fixture
+def answering(provider: Provider) -> Provider:
+    """Every request is answered by the same chat completion."""
+    return provider.answers(shapes.ok(shapes.chat()))
+
+
+@pytest.fixture
+def nothing_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """After the test the context is the very same; nothing failed to detach, nor was left open."""
+    caplog.set_level(logging.DEBUG)
+    before = context.get_current()
+    yield
+    assert context.get_current() is before
+    said = [(record.name, record.levelno) for record in caplog.records]
+    assert not [level for name, level in said if name == "opentelemetry.context"]
+    assert not [level for name, level in said if name == "asyncio" and level > logging.DEBUG]
+
+
+@pytest.fixture
+def said_afresh() -> None:
+    """What is said once only may be said again."""
+    scopes.said_once.clear()

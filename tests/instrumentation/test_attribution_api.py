@@ -9,7 +9,6 @@ import logging
 import threading
 import uuid
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,11 +17,12 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 import farthing
-from farthing import scopes
 from farthing_processor import attribution, metrics
 from farthing_processor.attribution import Attribution
 from tests.instrumentation import shapes
 from tests.instrumentation.conftest import Provider, Telemetry
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind", "said_afresh")
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
@@ -36,26 +36,6 @@ def calls(telemetry: Telemetry) -> list[dict[str, Any]]:
     return [
         dict(span.attributes or {}) for span in telemetry.spans() if span.name.startswith("chat")
     ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """After each test the context is the very same, and nothing failed to detach."""
-    caplog.set_level(logging.DEBUG)
-    before = context.get_current()
-    yield
-    assert context.get_current() is before
-    assert not [record for record in caplog.records if record.name == "opentelemetry.context"]
-
-
-@pytest.fixture(autouse=True)
-def said_afresh() -> None:
-    scopes.said_once.clear()
-
-
-@pytest.fixture
-def answering(provider: Provider) -> Provider:
-    return provider.answers(shapes.ok(shapes.chat()))
 
 
 def test_everything_that_was_said_is_on_the_call(telemetry: Telemetry, answering: Provider) -> None:

@@ -20,25 +20,14 @@ import farthing
 from farthing_processor import attribution
 from tests.instrumentation.conftest import Telemetry
 
+pytestmark = pytest.mark.usefixtures("nothing_left_behind", "said_afresh")
+
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
 
 def path() -> str | None:
     """The steps that would pay for a call now."""
     return attribution.current().step_path
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    caplog.set_level(logging.DEBUG)
-    before = context.get_current()
-    yield
-    assert context.get_current() is before
-    assert not [
-        record
-        for record in caplog.records
-        if record.name in ("opentelemetry.context", "asyncio") and record.levelno > logging.DEBUG
-    ]
 
 
 CLOSINGS: dict[str, Callable[[Iterator[Any]], Any]] = {

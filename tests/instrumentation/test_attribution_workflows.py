@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,11 +15,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 import farthing
-from farthing import scopes
 from farthing_processor import attribution, runs
 from farthing_processor.runs import Run
 from tests.instrumentation import shapes
 from tests.instrumentation.conftest import Provider, Telemetry
+
+pytestmark = pytest.mark.usefixtures("nothing_left_behind", "said_afresh")
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 
@@ -32,26 +32,6 @@ def ask(provider: Provider) -> None:
 def root(telemetry: Telemetry, name: str = "report") -> ReadableSpan:
     (span,) = [span for span in telemetry.spans() if span.name == f"invoke_workflow {name}"]
     return span
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """After each test the context is the very same, and nothing failed to detach."""
-    caplog.set_level(logging.DEBUG)
-    before = context.get_current()
-    yield
-    assert context.get_current() is before
-    assert not [record for record in caplog.records if record.name == "opentelemetry.context"]
-
-
-@pytest.fixture(autouse=True)
-def said_afresh() -> None:
-    scopes.said_once.clear()
-
-
-@pytest.fixture
-def answering(provider: Provider) -> Provider:
-    return provider.answers(shapes.ok(shapes.chat()))
 
 
 def test_a_workflow_has_a_root_span(telemetry: Telemetry, answering: Provider) -> None:
