@@ -126,24 +126,24 @@ class CostSpanProcessor(SpanProcessor):
             _log.debug("A span was not priced", exc_info=True)
 
     def on_end(self, span: ReadableSpan) -> None:
-        if span.context is not None:
+        if span.context is None:
+            return
+        try:
             span_id = span.context.span_id
             live.end(span_id)
             if self._begun and (begun := self._begun.pop(span_id, None)) is not None:
-                self._never_ending(span, begun)
+                self._end_unannounced(span, begun)
+        except Exception:
+            _log.debug("A span was not priced", exc_info=True)
 
-    def _never_ending(self, span: ReadableSpan, begun: Begun) -> None:
+    def _end_unannounced(self, span: ReadableSpan, begun: Begun) -> None:
         """A span of a known tracer ended without `_on_ending`: the SDK has no such hook, or whoever
         wraps this processor, as Logfire does, does not pass it on. Then it is as good to price it
         now, for exporters that come later."""
         if not self._writes:
             self._say_that_it_cannot_write()
-        elif self.active:
-            try:
-                if added := self._pricer.added(span, (), begun):
-                    write(span, added)
-            except Exception:
-                _log.debug("A span was not priced", exc_info=True)
+        elif self.active and (added := self._pricer.added(span, (), begun)):
+            write(span, added)
 
     def _say_that_it_cannot_write(self) -> None:
         """Said with the first span that would have a cost, to those who have such spans."""

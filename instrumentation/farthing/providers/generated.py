@@ -63,11 +63,11 @@ def patches(library: Library) -> tuple[Patch, ...]:
         def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
             call, args, kwargs = _begin(library, name, client, args, kwargs)
             if call is None:
-                with Unrecorded():
-                    return wrapped(*args, **kwargs)
+                return wrapped(*args, **kwargs)
             with call:
                 result = wrapped(*args, **kwargs)
-            _returned(call, result)
+            if isinstance(call, Call):
+                _returned(call, result)
             return result
 
         return wrapper
@@ -76,11 +76,11 @@ def patches(library: Library) -> tuple[Patch, ...]:
         async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
             call, args, kwargs = _begin(library, name, client, args, kwargs)
             if call is None:
-                with Unrecorded():
-                    return await wrapped(*args, **kwargs)
+                return await wrapped(*args, **kwargs)
             with call:
                 result = await wrapped(*args, **kwargs)
-            _returned(call, result)
+            if isinstance(call, Call):
+                _returned(call, result)
             return result
 
         return wrapper
@@ -153,10 +153,10 @@ class Asked(NamedTuple):
 
 def _begin(
     library: Library, name: str, client: Any, args: Any, kwargs: Any
-) -> tuple[Call | None, Any, Any]:
+) -> tuple[Call | Unrecorded | None, Any, Any]:
     """The call that ``name`` was called for, and what to call the client with.
 
-    No call where it is none of ours, or already begun, or nobody listens.
+    `Unrecorded` where it is none of ours; None where it is begun already, or nobody listens.
     """
     telemetry = current()
     try:
@@ -168,7 +168,7 @@ def _begin(
         asked = Asked.read(name, args, kwargs)
         endpoint, id, url = _endpoint(library, client, asked.path)
         if endpoint is None or endpoint.method != asked.method or not is_instrumentation_enabled():
-            return None, args, kwargs
+            return Unrecorded(), args, kwargs
         body = fields(asked.body)
         if asked.extra:
             body = {**body, **asked.extra}
