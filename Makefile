@@ -4,6 +4,8 @@ VENV := .venv
 PYTHON ?= python3
 UV := .uv/bin/uv
 RUN := $(VENV)/bin
+# Where it is set, each of the many programs that tests start would compile all its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test slow fuzz bench lint format spans prices docs clean

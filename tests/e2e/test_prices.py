@@ -20,7 +20,7 @@ def farthing(*arguments: str, **variables: str) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | variables,
+        env=os.environ | {"OTEL_EXPORTER_OTLP_TIMEOUT": "1"} | variables,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,11 @@ def test_doctor_finds_all_well(run: Run, receiver: Receiver) -> None:
     assert result.stderr == ""
 
 
+def rarely(variables: dict[str, str], says: str) -> Any:
+    """A case that is run with the slow tests only: each takes seconds."""
+    return pytest.param(variables, says, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
@@ -186,15 +192,15 @@ def test_doctor_finds_all_well(run: Run, receiver: Receiver) -> None:
             {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
             "nothing listens there. Start the backend, or correct OTEL_EXPORTER_OTLP_ENDPOINT",
         ),
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "nothing listens there."),
+        rarely({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "nothing listens there."),
         ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED turns all telemetry off."),
         (
             {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"},
             "No exporter for traces is set up, so they never leave the process.",
         ),
-        ({"OTEL_METRICS_EXPORTER": "none"}, "No exporter for metrics is set up"),
-        ({"OTEL_TRACES_SAMPLER": "always_off"}, "drops every span"),
-        (
+        rarely({"OTEL_METRICS_EXPORTER": "none"}, "No exporter for metrics is set up"),
+        rarely({"OTEL_TRACES_SAMPLER": "always_off"}, "drops every span"),
+        rarely(
             {
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://no-such-host.invalid",
@@ -218,7 +224,7 @@ def test_doctor_says_what_to_mend(run: Run, variables: dict[str, str], says: str
         BIN / "farthing",
         "doctor",
         check=False,
-        **{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
+        **{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
         | variables,
     )
     assert result.returncode == 1

@@ -323,17 +323,7 @@ def test_of_a_model_both_say_the_same_or_why_not_is_known(
     assert found.keys() == known.keys(), (found, known)
 
 
-UNDER_A_NUMBER = pytest.mark.xfail(
-    strict=True,
-    reason="OpenLIT says gen_ai.usage.cost, 0, in which our gen_ai.usage.cost.amount would nest: "
-    "Phoenix keeps that under the odd name 'cost.amount'",
-)
-
-
-@pytest.mark.parametrize(
-    "emitter",
-    [pytest.param(one, marks=UNDER_A_NUMBER if one == "openlit" else ()) for one in EMITTED],
-)
+@pytest.mark.parametrize("emitter", EMITTED)
 def test_of_an_emitter_both_say_the_same_or_why_not_is_known(
     emitter: str, amounts: dict[tuple[str, str], Amounts]
 ) -> None:
