@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util import BoundedList
 
-from farthing_processor import settings
 from farthing_processor.assessment import AttributeValue
 from farthing_processor.dialects import MARKS
 from farthing_processor.pricing import configuring
@@ -41,9 +40,7 @@ class CostSpanExporter(SpanExporter):
     def __init__(
         self, exporter: SpanExporter, meter_provider: MeterProvider | None = None, **options: object
     ) -> None:
-        chosen, problems = settings.load(options)
-        for problem in problems + configuring.use_unless_said(chosen):
-            _log.warning("%s", problem)
+        chosen = configuring.load(options)
         self._exporter = exporter
         EXPORTERS.append(id(self))
         self._pricer = SpanPricer(

@@ -24,7 +24,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from farthing_processor import attribution, live, settings
+from farthing_processor import attribution, live
 from farthing_processor import semconv as names
 from farthing_processor.assessment import AttributeValue
 from farthing_processor.attribution import NOBODY
@@ -51,9 +51,7 @@ class CostSpanProcessor(SpanProcessor):
     """
 
     def __init__(self, meter_provider: MeterProvider | None = None, **options: object) -> None:
-        chosen, problems = settings.load(options)
-        for problem in problems + configuring.use_unless_said(chosen):
-            _log.warning("%s", problem)
+        chosen = configuring.load(options)
         self._set_up(chosen, recorder(chosen, meter_provider), watch(chosen, meter_provider))
 
     @classmethod

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Final
 
+from farthing_processor import settings
 from farthing_processor.pricing import rules, tables
 from farthing_processor.settings import Settings
 
+_log: Final = logging.getLogger("farthing")
 _configured: Final[list[bool]] = []
 
 
@@ -19,6 +23,12 @@ def use(chosen: Settings) -> list[str]:
     return problems
 
 
-def use_unless_said(chosen: Settings) -> list[str]:
-    """The same, where nobody has said anything of prices before."""
-    return [] if _configured else use(chosen)
+def load(options: Mapping[str, object]) -> Settings:
+    """The settings of who prices spans alone; its prices are used where nobody has said anything of
+    prices before. What cannot be used is logged."""
+    chosen, problems = settings.load(options)
+    if not _configured:
+        problems += use(chosen)
+    for problem in problems:
+        _log.warning("%s", problem)
+    return chosen
