@@ -206,6 +206,12 @@ class Histogram:
         return cls.of_buckets(buckets)
 
 
+def bucket_of(value: float) -> int:
+    """The index of the bucket that holds a value from 0 on, as `Histogram.buckets` has it."""
+    index = ceil(log2(value) * _PER_OCTAVE) - 1 if value else ZERO
+    return min(max(index, ZERO), _HIGHEST)
+
+
 def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MAX_COUNT
 

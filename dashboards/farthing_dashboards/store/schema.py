@@ -142,6 +142,7 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_by_time ON calls (at);
 CREATE INDEX calls_by_cost ON calls (cost, at, group_id) WHERE cost IS NOT NULL;
+CREATE INDEX calls_by_table ON calls (table_id, at) WHERE table_id IS NOT NULL;
 CREATE INDEX calls_by_run ON calls (run) WHERE run IS NOT NULL;
 CREATE INDEX calls_by_user ON calls (user, at, group_id, cost) WHERE user IS NOT NULL;
 CREATE INDEX calls_by_session ON calls (session, at, group_id, cost) WHERE session IS NOT NULL;
@@ -163,6 +164,7 @@ CREATE TABLE chunks (
   at INTEGER NOT NULL,             -- the earliest time in it
   signal TEXT NOT NULL,            -- spans, points or logs
   trace_id BLOB,                   -- of spans, and of logs within a trace
+  digest INTEGER NOT NULL UNIQUE,  -- of the records: a request that is sent again adds nothing
   payload BLOB NOT NULL            -- zlib over a JSON list of records of one request
 );
 CREATE INDEX chunks_by_trace ON chunks (trace_id) WHERE trace_id IS NOT NULL;
