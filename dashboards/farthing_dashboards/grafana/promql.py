@@ -23,11 +23,13 @@ def grown(name: str, where: str, window: str, by: Sequence[str] = ()) -> str:
 
     Only a series that restarts within the window needs ``increase()``, with the lowest value for
     its first where it was born there too. One that was not collected for five minutes just when the
-    window began counts as born then.
+    window began counts as born then; one that restarts and is higher than before when it is next
+    collected did not restart, as far as anyone can tell.
     """
     x = _selector(name, where)
     over = f"{x}[{window}]"
-    before = f"{x} offset {window}"
+    # Not what `offset` alone finds: that is nothing where the window begins with a failed scrape.
+    before = f"last_over_time({x}[5m] offset {window})"
     last, lowest, increase = (
         f"{function}({over})" for function in ("last_over_time", "min_over_time", "increase")
     )
@@ -56,14 +58,19 @@ def share_of_all(part: str, whole: str) -> str:
     return f"({part}) / on () group_left () (({whole}) > 0)"
 
 
-def counted(part: str, whole: str) -> str:
+def or_zero(part: str, whole: str) -> str:
     """``part``, and 0 where there is a ``whole`` and no part: what never happened has no series."""
     return f"({part} or 0 * {whole})"
 
 
+def plus(amount: str, other: str) -> str:
+    """The two together, where there may be only one of them."""
+    return f"({amount} + {or_zero(other, amount)} or {other})"
+
+
 def less(amount: str, other: str) -> str:
     """``amount`` less ``other``, where there may be only one of the two."""
-    return f"({amount} - ({other} or 0 * {amount}) or 0 - {other})"
+    return f"({amount} - {or_zero(other, amount)} or 0 - {other})"
 
 
 def _selector(name: str, where: str) -> str:

@@ -36,7 +36,7 @@ from farthing_processor.metrics import CATALOGUE, Metric
 ROOT = Path(__file__).parents[3]
 FILES = sorted((Path(grafana.__file__).parent / "files").glob("*.json"))
 PARTS = {"histogram": ("sum", "count", "bucket"), "counter": ("",), "gauge": ("",)}
-WINDOWS = {"$__range": "6h", "$__rate_interval": "4m", "1h": "1h"}
+WINDOWS = {"$__range": "6h", "$__rate_interval": "4m", "1h": "1h", "5m": "5m"}
 ON_CHANGE = {"rate", "increase", "resets"}
 """Functions that are only right for what never falls."""
 BUILT_IN = {"__range", "__range_s", "__rate_interval", "__from", "__to", "__value", "__all"}

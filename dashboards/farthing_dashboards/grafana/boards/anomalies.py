@@ -46,7 +46,7 @@ def dashboard() -> Dashboard:
                     "Sent again",
                     "How many requests did client libraries send again by themselves? The count of "
                     "farthing.retries; they are part of a call, and most are not billed.",
-                    q.counted_of(q.RETRIES, q.CALLS),
+                    q.of_any_calls(q.RETRIES),
                     COUNT,
                 ),
                 waste_share(),
@@ -59,7 +59,7 @@ def dashboard() -> Dashboard:
                         Column("Flags", q.OUTLIERS.by(_REASON), COUNT),
                         Column(
                             "Share of calls",
-                            q.share_of_all(q.OUTLIERS.by(_REASON), q.CALLS.by()),
+                            q.share_of_all(q.OUTLIERS.by(_REASON), q.calls()),
                             SHARE,
                             bar=True,
                         ),
@@ -92,7 +92,7 @@ def dashboard() -> Dashboard:
                     "Cost outliers of all calls, by step",
                     "Is a step getting out of hand? The share of the calls of the hour before each "
                     "point that cost far more than is usual for the step.",
-                    share(_of(semconv.COST_OUTLIER).hourly(_STEP), q.CALLS.hourly(_STEP)),
+                    share(_of(semconv.COST_OUTLIER).hourly(_STEP), q.calls(_STEP, window=q.HOUR)),
                     _STEP,
                     SHARE,
                     empty=_NORMAL,
@@ -183,6 +183,6 @@ def _flagged(title: str, reason: str) -> Panel:
     return stat(
         title,
         f"How many calls {FLAGS[reason]}? The count of farthing.outliers with the reason {reason}.",
-        q.counted_of(_of(reason), q.CALLS),
+        q.of_any_calls(_of(reason)),
         COUNT,
     )

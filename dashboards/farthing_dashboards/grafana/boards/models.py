@@ -46,7 +46,7 @@ def dashboard() -> Dashboard:
                     "The dearest model's share of spend",
                     "How much of the spend is one model? The largest share of the models that "
                     "answered.",
-                    f"topk(1, {q.of_all(q.SPEND, _MODEL)})",
+                    f"topk(1, {q.of_spend(q.SPEND, _MODEL)})",
                     SHARE,
                     width=6,
                     named=_MODEL,
@@ -56,7 +56,7 @@ def dashboard() -> Dashboard:
                     "For how much of the work? The share of the calls that the model with the "
                     "largest spend answered. A small one beside a large share of spend is where a "
                     "cheaper model saves most.",
-                    f"{q.of_all(q.CALLS, _MODEL)} and on ({label(_MODEL)}) {_DEAREST}",
+                    f"{q.of_calls(_MODEL)} and on ({label(_MODEL)}) {_DEAREST}",
                     SHARE,
                     width=6,
                     named=_MODEL,
@@ -104,7 +104,7 @@ def dashboard() -> Dashboard:
                     "by step and model, with what a call costs.",
                     (rows.STEP, rows.MODEL),
                     (
-                        Column("Calls", q.CALLS.by(_STEP, _MODEL), COUNT),
+                        Column("Calls", q.calls(_STEP, _MODEL), COUNT),
                         Column("Avg cost", q.average_cost(_STEP, _MODEL), USD),
                         Column("Spend", q.SPEND.by(_STEP, _MODEL), USD),
                     ),
@@ -145,7 +145,7 @@ def dashboard() -> Dashboard:
                     "Calls that could have read from it",
                     "How many calls sent again, uncached, a long beginning that the step's last "
                     "prompt had too? farthing.outliers with the reason large_uncached_prefix.",
-                    q.counted_of(_UNCACHED, q.CALLS),
+                    q.of_any_calls(_UNCACHED),
                     COUNT,
                     width=8,
                 ),

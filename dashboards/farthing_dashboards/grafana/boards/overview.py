@@ -59,9 +59,10 @@ def dashboard() -> Dashboard:
                 ),
                 stat(
                     "Calls",
-                    "How many calls were made to models? The count of "
-                    "gen_ai.client.operation.duration; a client's own retries are part of a call.",
-                    q.CALLS.by(),
+                    "How many calls to models may have cost money? The count of "
+                    "gen_ai.client.operation.cost and farthing.calls.unpriced; a client's own "
+                    "retries are part of a call.",
+                    q.calls(),
                     COUNT,
                 ),
                 stat(
@@ -88,7 +89,7 @@ def dashboard() -> Dashboard:
                     "Which few steps make most of the spend? The share of each in the spend of the "
                     "time range, the largest first, beside what it makes together with those "
                     "before it. The first 15.",
-                    q.of_all(q.SPEND, _STEP),
+                    q.of_spend(q.SPEND, _STEP),
                     rows.STEP,
                 ),
             ],
@@ -121,7 +122,7 @@ def dashboard() -> Dashboard:
                             quantile(0.5, q.FIRST_CHUNKS.by("le", _STEP)),
                             SECONDS,
                         ),
-                        Column("Calls a second", f"{q.CALLS.by(_STEP)} / {q.RANGE_S}", A_SECOND),
+                        Column("Calls a second", f"{q.REQUESTS.by(_STEP)} / {q.RANGE_S}", A_SECOND),
                         Column("Errors", q.error_rate(_STEP), SHARE, bar=True),
                     ),
                     by="Spend",
@@ -140,7 +141,7 @@ def dashboard() -> Dashboard:
                     "Requests a second, by step",
                     "Which step is called how often? The rate of "
                     "gen_ai.client.operation.duration's count.",
-                    q.CALLS.a_second(_STEP),
+                    q.REQUESTS.a_second(_STEP),
                     _STEP,
                     A_SECOND,
                     width=8,
@@ -149,7 +150,7 @@ def dashboard() -> Dashboard:
                     "Errors, by step",
                     "When did calls fail? The share of those with an error.type in the calls at "
                     "each moment.",
-                    share(q.ERRORS.a_second(_STEP), q.CALLS.a_second(_STEP)),
+                    share(q.ERRORS.a_second(_STEP), q.REQUESTS.a_second(_STEP)),
                     _STEP,
                     SHARE,
                     width=8,
@@ -192,7 +193,7 @@ def dashboard() -> Dashboard:
                     "Calls without a price",
                     "How many calls may have cost money and are in no sum? The count of "
                     "farthing.calls.unpriced.",
-                    q.counted_of(q.UNPRICED, q.CALLS),
+                    q.of_any_calls(q.UNPRICED),
                     COUNT,
                     width=6,
                 ),
@@ -200,7 +201,7 @@ def dashboard() -> Dashboard:
                     "Priced by assumption",
                     "How many calls of other tracers were priced by counts of which something had "
                     "to be assumed? The count of farthing.calls.assumed, once for each assumption.",
-                    q.counted_of(q.ASSUMED, q.CALLS),
+                    q.of_any_calls(q.ASSUMED),
                     COUNT,
                     width=6,
                 ),
@@ -208,7 +209,7 @@ def dashboard() -> Dashboard:
                     "Disagreements",
                     "Of how many calls did the provider or another tracer report a cost that "
                     "differs from ours by more than 1 %? The count of farthing.cost.disagreements.",
-                    q.counted_of(q.DISAGREEMENTS, q.CALLS),
+                    q.of_any_calls(q.DISAGREEMENTS),
                     COUNT,
                     width=6,
                 ),

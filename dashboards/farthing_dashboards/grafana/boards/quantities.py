@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from farthing_dashboards.grafana.names import ENVIRONMENT, SERVICE, label, series
-from farthing_dashboards.grafana.promql import counted, grown, less, rate, share, share_of_all
+from farthing_dashboards.grafana.promql import grown, less, or_zero, plus, rate, share, share_of_all
 from farthing_processor import metrics, runs, semconv
 
 WHERE: Final = f'{SERVICE}=~"$service", {label(ENVIRONMENT)}=~"$environment"'
@@ -51,8 +51,9 @@ def is_(attribute: str, value: str) -> str:
 SPEND: Final = Quantity(series(metrics.COST, "sum"))
 PRICED: Final = Quantity(series(metrics.COST, "count"))
 UNPRICED: Final = Quantity(series(metrics.UNPRICED))
-CALLS: Final = Quantity(series(metrics.OPERATION_DURATION, "count"))
-ERRORS: Final = CALLS._replace(also=f'{label(semconv.ERROR_TYPE)}!=""')
+REQUESTS: Final = Quantity(series(metrics.OPERATION_DURATION, "count"))
+"""Calls that farthing timed: of those that only other tracers saw, it leaves that to them."""
+ERRORS: Final = REQUESTS._replace(also=f'{label(semconv.ERROR_TYPE)}!=""')
 LATENCIES: Final = Quantity(series(metrics.OPERATION_DURATION, "bucket"))
 FIRST_CHUNKS: Final = Quantity(series(metrics.TIME_TO_FIRST_CHUNK, "bucket"))
 TOKENS: Final = Quantity(series(metrics.TOKEN_USAGE, "sum"))
@@ -73,9 +74,14 @@ ASSUMED: Final = Quantity(series(metrics.ASSUMED))
 PRICES_AGE: Final = f"{series(metrics.PRICES_AGE)}{{{WHERE}}}"
 
 
-def of_all(quantity: Quantity, *labels: str) -> str:
-    """The share of each in all there was."""
-    return share_of_all(quantity.by(*labels), quantity.by())
+def calls(*labels: str, window: str = RANGE) -> str:
+    """Calls that may have cost money, whoever saw them: those with a price and those without."""
+    return plus(PRICED.by(*labels, window=window), UNPRICED.by(*labels, window=window))
+
+
+def of_calls(*labels: str) -> str:
+    """The share of each in all calls."""
+    return share_of_all(calls(*labels), calls())
 
 
 def of_spend(quantity: Quantity, *labels: str) -> str:
@@ -83,14 +89,19 @@ def of_spend(quantity: Quantity, *labels: str) -> str:
     return share_of_all(quantity.by(*labels), SPEND.by())
 
 
+def of_any_calls(part: Quantity) -> str:
+    """How many of a part there were; 0 where there were only other calls."""
+    return or_zero(part.by(), calls())
+
+
 def counted_of(part: Quantity, whole: Quantity, *labels: str) -> str:
     """How many of a part there were; 0 where there was only the rest of the whole."""
-    return counted(part.by(*labels), whole.by(*labels))
+    return or_zero(part.by(*labels), whole.by(*labels))
 
 
 def times_its_volume(*labels: str) -> str:
     """The share of spend over the share of calls."""
-    return share(of_all(SPEND, *labels), of_all(CALLS, *labels))
+    return share(of_spend(SPEND, *labels), of_calls(*labels))
 
 
 def average_cost(*labels: str) -> str:
@@ -111,8 +122,8 @@ def output_share() -> str:
 
 
 def error_rate(*labels: str) -> str:
-    """The share of calls that failed."""
-    return share(counted_of(ERRORS, CALLS, *labels), CALLS.by(*labels))
+    """The share of requests that failed."""
+    return share(counted_of(ERRORS, REQUESTS, *labels), REQUESTS.by(*labels))
 
 
 def success_rate(*labels: str) -> str:
@@ -128,7 +139,7 @@ def cost_per_success(*labels: str, window: str = RANGE) -> str:
 def waste_share(window: str = RANGE) -> str:
     """The share of spend that bought nothing."""
     spend = SPEND.by(window=window)
-    return share(counted(WASTE.by(window=window), spend), spend)
+    return share(or_zero(WASTE.by(window=window), spend), spend)
 
 
 def provider_share() -> str:
@@ -140,8 +151,8 @@ def provider_share() -> str:
 def unpriced_share(*labels: str, window: str = RANGE) -> str:
     """The share of calls that may have cost money and have no amount, in those and the priced."""
     unpriced = UNPRICED.by(*labels, window=window)
-    priced = PRICED.by(*labels, window=window)
-    return f"({unpriced} / ({unpriced} + {counted(priced, unpriced)}) or 0 * {priced})"
+    whole = calls(*labels, window=window)
+    return share(or_zero(unpriced, whole), whole)
 
 
 def cache_worth(*labels: str, window: str = RANGE) -> str:

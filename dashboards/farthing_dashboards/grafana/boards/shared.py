@@ -79,12 +79,12 @@ def volume_and_spend(by: Rows, says: str, *more: Column) -> Panel:
     """A row for each step, model …: what it costs, beside how much of the calls it is."""
     name = by.attribute
     columns = (
-        Column("Calls", q.CALLS.by(name), COUNT),
+        Column("Calls", q.calls(name), COUNT),
         Column("Avg tokens in", q.average_tokens(q.TOKEN_INPUT, name), COUNT),
         Column("Avg tokens out", q.average_tokens(q.TOKEN_OUTPUT, name), COUNT),
         Column("Avg cost", q.average_cost(name), USD),
-        Column("Share of calls", q.of_all(q.CALLS, name), SHARE, bar=True),
-        Column("Share of spend", q.of_all(q.SPEND, name), SHARE, bar=True),
+        Column("Share of calls", q.of_calls(name), SHARE, bar=True),
+        Column("Share of spend", q.of_spend(q.SPEND, name), SHARE, bar=True),
         Column("Spend to volume", q.times_its_volume(name), TIMES),
         Column("Spend", q.SPEND.by(name), USD),
         Column("No price", q.UNPRICED.by(name), COUNT),

@@ -62,7 +62,7 @@ def dashboard() -> Dashboard:
                     "Calls without a price",
                     "How many calls may have cost money and are in no sum? The count of "
                     "farthing.calls.unpriced.",
-                    q.counted_of(q.UNPRICED, q.CALLS),
+                    q.of_any_calls(q.UNPRICED),
                     COUNT,
                 ),
                 stat(
@@ -85,7 +85,7 @@ def dashboard() -> Dashboard:
                     "Assumptions",
                     "How often was something assumed of the counts of another tracer's span? The "
                     "count of farthing.calls.assumed.",
-                    q.counted_of(q.ASSUMED, q.CALLS),
+                    q.of_any_calls(q.ASSUMED),
                     COUNT,
                 ),
                 price_table_age(4),
@@ -129,7 +129,7 @@ def dashboard() -> Dashboard:
                     (
                         Column("Calls", q.PRICED.by(semconv.COST_SOURCE), COUNT),
                         Column("Spend", q.SPEND.by(semconv.COST_SOURCE), USD),
-                        Column("Share", q.of_all(q.SPEND, semconv.COST_SOURCE), SHARE, bar=True),
+                        Column("Share", q.of_spend(q.SPEND, semconv.COST_SOURCE), SHARE, bar=True),
                     ),
                     by="Spend",
                     width=8,

@@ -17,7 +17,7 @@ from farthing_dashboards.grafana.boards.panels import (
     table,
 )
 from farthing_dashboards.grafana.boards.shared import runs_by_workflow
-from farthing_dashboards.grafana.promql import counted, share
+from farthing_dashboards.grafana.promql import or_zero, share
 from farthing_processor import runs, semconv
 
 _NAME = semconv.WORKFLOW_NAME
@@ -99,7 +99,7 @@ def dashboard() -> Dashboard:
                     "Success rate, of the hour before",
                     "When did workflows begin to fail? The share of the runs that succeeded, of "
                     "those that ended in the hour before each point.",
-                    share(counted(_SUCCESSES, _RUNS), _RUNS),
+                    share(or_zero(_SUCCESSES, _RUNS), _RUNS),
                     _NAME,
                     SHARE,
                     empty=_NO_RUNS,
@@ -134,7 +134,7 @@ def dashboard() -> Dashboard:
                     "step, and how much of it bought nothing.",
                     (rows.WORKFLOW, rows.STEP),
                     (
-                        Column("Calls", q.CALLS.by(_NAME, semconv.STEP_NAME), COUNT),
+                        Column("Calls", q.calls(_NAME, semconv.STEP_NAME), COUNT),
                         Column("Spend", q.SPEND.by(_NAME, semconv.STEP_NAME), USD),
                         Column("Waste", q.WASTE.by(_NAME, semconv.STEP_NAME), USD),
                     ),
