@@ -6,12 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
-from opentelemetry import trace
-from opentelemetry._logs import LoggerProvider
+from opentelemetry import metrics, trace
+from opentelemetry._logs import LoggerProvider, get_logger_provider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from farthing import patching, telemetry
+from farthing import local_export, patching, telemetry
 from farthing.frameworks import FRAMEWORKS
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
@@ -64,9 +64,27 @@ def instrument(
                 patching.apply(patches(library))
             for framework in FRAMEWORKS.values():
                 patching.apply(framework)
+            local_export.attach(
+                tracer_provider or trace.get_tracer_provider(),
+                meter_provider or metrics.get_meter_provider(),
+                logger_provider or get_logger_provider(),
+            )
     except Exception as error:
         state = "not recorded" if telemetry.current() is None else "recorded as before"
         telemetry.log.warning("farthing.instrument() failed, so calls are %s: %s", state, error)
+
+
+def follow(
+    tracer_provider: TracerProvider, meter_provider: MeterProvider, logger_provider: LoggerProvider
+) -> None:
+    """Have calls report to these providers from now on, by the settings in use."""
+    with _lock:
+        current = telemetry.current()
+        if current is not None:
+            providers = tracer_provider, meter_provider, logger_provider
+            telemetry.use(telemetry.make(current.settings, *providers))
+            _price_spans(tracer_provider)
+            local_export.attach(*providers)
 
 
 def _price_spans(provider: TracerProvider) -> None:

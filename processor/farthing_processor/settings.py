@@ -10,128 +10,15 @@ is set up badly must not stop the application.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
-from farthing_processor import thresholds
-from farthing_processor.aliases import BACKENDS
-from farthing_processor.attribution import TAG_KEY
+from farthing_processor import thresholds, values
 from farthing_processor.metrics import SemconvChoice
 from farthing_processor.thresholds import Entry, Rules, Thresholds
 
-CONTENT_MODES: Final = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 SEMCONV_CHOICES: Final[tuple[SemconvChoice, ...]] = get_args(SemconvChoice)
-
-
-def _choice(allowed: tuple[str, ...], normalise: Callable[[str], str]) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        text = normalise(str(value).strip())
-        if text not in allowed:
-            raise ValueError(f"use one of {', '.join(allowed)}")
-        return text
-
-    return parse
-
-
-_modes: Final = _choice(CONTENT_MODES, str.upper)
-
-
-def _content(value: object) -> str:
-    """One of `CONTENT_MODES`; or the two words that the variable had before, when `true` meant in
-    events, so that what was set for another instrumentation is no mistake."""
-    text = str(value).strip().upper()
-    return _modes({"TRUE": "EVENT_ONLY", "FALSE": "NO_CONTENT"}.get(text, text))
-
-
-def _positive(value: object) -> int:
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError("use a whole number of at least 1")
-    return number
-
-
-def _content_limit(value: object) -> int | None:
-    if str(value).strip().lower() == "none":
-        return None
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        number = 0
-    if number < 1000:
-        raise ValueError("use a whole number of at least 1000, or none")
-    return number
-
-
-def _function(value: object) -> object:
-    """A function, or the name of one. Whatever it is, it is kept: without the redaction that was
-    asked for nothing may be recorded, so this is no setting to ignore."""
-    return value if callable(value) else str(value).strip()
-
-
-def _switch(value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in ("1", "true", "0", "false"):
-        raise ValueError("use 1 or 0, true or false")
-    return text in ("1", "true")
-
-
-def _hosts(value: object) -> frozenset[str]:
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, Collection):
-        raise ValueError("use host names or host:port, separated by commas")
-    named = [str(part).strip().lower() for part in cast(Collection[object], parts)]
-    hosts = frozenset(host for host in named if host)
-    if any("/" in host or " " in host for host in hosts):
-        raise ValueError("use host names or host:port, separated by commas, without http://")
-    return hosts
-
-
-def _carried(value: object) -> frozenset[str]:
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, Collection):
-        raise ValueError(_CARRIED)
-    named = frozenset(str(part).strip().lower() for part in cast(Collection[object], parts)) - {""}
-    if not all(TAG_KEY.fullmatch(name) for name in named):
-        raise ValueError(_CARRIED)
-    return named
-
-
-_CARRIED: Final = "use user, session, tags or the names of own tags, separated by commas"
-
-
-def _backends(value: object) -> frozenset[str]:
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, Collection):
-        raise ValueError(_BACKENDS)
-    named = frozenset(str(part).strip().lower() for part in cast(Collection[object], parts)) - {""}
-    if not named <= BACKENDS.keys():
-        raise ValueError(_BACKENDS)
-    return named
-
-
-_BACKENDS: Final = (
-    f"use {', '.join(BACKENDS)}, separated by commas; "
-    "Phoenix and Datadog have none, as the README says"
-)
-
-
-def _file(value: object) -> str:
-    text = os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, os.PathLike) else value
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError("use the path of a file")
-    return text.strip()
-
-
-def _source(value: object) -> str:
-    text = _file(value)
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() not in ("https", "file"):
-        raise ValueError("use an https URL or a file")
-    return text
 
 
 def _setting(default: object, parse: Callable[[object], object], env: str, meaning: str) -> Any:
@@ -144,21 +31,21 @@ class Settings:
 
     semconv: SemconvChoice = _setting(
         "released",
-        _choice(SEMCONV_CHOICES, str.lower),
+        values.choice(SEMCONV_CHOICES, str.lower),
         "FARTHING_SEMCONV",
         "Which names the conventions' metrics have: `released` (what today's backends read), "
         "`latest` (the conventions' newest) or `both` (for a migration).",
     )
     content: str = _setting(
         "NO_CONTENT",
-        _content,
+        values.content_mode,
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
         "Whether prompts and answers are recorded: `NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY` or "
         "`SPAN_AND_EVENT`.",
     )
     content_limit: int | None = _setting(
         65_536,
-        _content_limit,
+        values.content_limit,
         "FARTHING_CONTENT_LIMIT",
         "Characters of JSON in each attribute that holds prompts or answers; `none` sets no limit. "
         "Above it the longest texts are cut, then the oldest messages left out: it stays JSON, "
@@ -166,7 +53,7 @@ class Settings:
     )
     redact: Callable[[str], str | None] | str | None = _setting(
         None,
-        _function,
+        values.function,
         "FARTHING_REDACT",
         "A function that is given each text of a prompt or answer and gives back what may be "
         "recorded, or None for nothing: in code itself, elsewhere as `package.module:function`. "
@@ -174,7 +61,7 @@ class Settings:
     )
     gateways: frozenset[str] = _setting(
         frozenset[str](),
-        _hosts,
+        values.hosts,
         "FARTHING_GATEWAYS",
         "Hosts of your own gateways or proxies, comma-separated, as `host` or `host:port`. A call "
         "to one is named and priced as a call to the client library's own provider; any other "
@@ -182,35 +69,54 @@ class Settings:
     )
     prices: str | None = _setting(
         None,
-        _file,
+        values.file,
         "FARTHING_PRICES",
         "A TOML file with your own prices: the first of its rules that applies to a call wins over "
         "the price table, and over what the provider reports. It is read once, at start.",
     )
     prices_table: str | None = _setting(
         None,
-        _file,
+        values.file,
         "FARTHING_PRICES_TABLE",
         "Where `farthing prices update` keeps a newer price table and every process looks for one; "
         "`shipped` looks for none. Default: `farthing/prices.jsonl` in the user's cache folder.",
     )
     prices_refresh: str | None = _setting(
         None,
-        _source,
+        values.source,
         "FARTHING_PRICES_REFRESH",
         "An https URL or a file that a thread in the background looks at every hour for a newer "
         "price table. Without it nothing is ever fetched.",
     )
+    store: str | None = _setting(
+        None,
+        values.file,
+        "FARTHING_STORE",
+        "The file in which `farthing run`, `ui` and `report` keep and find telemetry. Default: "
+        "`farthing/telemetry.db` in the user's data folder.",
+    )
+    store_days: float = _setting(
+        30.0,
+        values.amount,
+        "FARTHING_STORE_DAYS",
+        "How many days telemetry is kept there.",
+    )
+    store_max_mb: float = _setting(
+        2048.0,
+        values.amount,
+        "FARTHING_STORE_MAX_MB",
+        "How many megabytes (MiB) that file may have; the oldest telemetry goes first.",
+    )
     price_spans: bool = _setting(
         True,
-        _switch,
+        values.switch,
         "FARTHING_PRICE_SPANS",
         "`0` leaves the spans of other tracers as they are; otherwise each span of a call to a "
         "model leaves with its cost, whoever made it, and each call is paid once.",
     )
     cost_aliases: frozenset[str] = _setting(
         frozenset[str](),
-        _backends,
+        values.backends,
         "FARTHING_COST_ALIASES",
         "Backends under whose own names spans repeat the cost, comma-separated: `langfuse`, "
         "`logfire`, `openinference`, `openlit`. With `langfuse` or `openlit` that is "
@@ -254,35 +160,35 @@ class Settings:
     )
     baseline: str | None = _setting(
         None,
-        _file,
+        values.file,
         "FARTHING_BASELINE",
         "A file of what steps usually cost, as `FARTHING_BASELINE_SAVE` writes one. It speaks for "
         "a step until the process has seen enough calls of it.",
     )
     baseline_save: str | None = _setting(
         None,
-        _file,
+        values.file,
         "FARTHING_BASELINE_SAVE",
         "Where a process that ends adds what it has seen, for the next to begin with; it may be "
         "the same file. A process that is killed adds nothing.",
     )
     prompt_hash: bool = _setting(
         False,
-        _switch,
+        values.switch,
         "FARTHING_PROMPT_HASH",
         "`1` puts a hash of the prompt on spans (`farthing.prompt.hash`). Whoever can guess a "
         "prompt can confirm it by its hash; without this it never leaves the process.",
     )
     label_limit: int = _setting(
         200,
-        _positive,
+        values.positive,
         "FARTHING_LABEL_LIMIT",
         "How many distinct values a metric label may have; later ones become `other`.",
     )
 
     propagate: frozenset[str] = _setting(
         frozenset[str](),
-        _carried,
+        values.carried,
         "FARTHING_PROPAGATE",
         "What goes on to other processes in Baggage beside workflow, step, agent, feature and "
         "task: `user`, `session`, `tags` (all of your own) or names of own tags, comma-separated. "
@@ -290,21 +196,21 @@ class Settings:
     )
     include_usage: bool = _setting(
         False,
-        _switch,
+        values.switch,
         "FARTHING_INCLUDE_USAGE",
         "`1` asks for the usage of every streamed chat or text completion, which OpenAI-compatible "
         "servers otherwise leave out. The chunk that carries it is kept from the application.",
     )
     estimate: bool = _setting(
         False,
-        _switch,
+        values.switch,
         "FARTHING_ESTIMATE",
         "`1` estimates what a stream cost whose usage never came, from the characters that arrived "
         "and what earlier calls of the same model came to. Its status is `estimated`.",
     )
     log_calls: bool = _setting(
         False,
-        _switch,
+        values.switch,
         "FARTHING_LOG_CALLS",
         "`1` logs every call that is recorded as an event `farthing.step_cost`, to the logger "
         "provider, with its cost, tokens, step and workflow. One by `farthing.cost_trace` always "
@@ -312,7 +218,7 @@ class Settings:
     )
     anthropic_native: str = _setting(
         "replace",
-        _choice(("replace", "keep"), str.lower),
+        values.choice(("replace", "keep"), str.lower),
         "FARTHING_ANTHROPIC_NATIVE",
         "What becomes of the span that the `anthropic` client makes of a call by itself: `replace` "
         "has ours in its place, `keep` has the cost on the client's own.",
