@@ -94,7 +94,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = _IDLE_SECONDS
-    wbufsize = -1  # head and body in one packet; the base class flushes after each request
+    wbufsize = -1  # head and body in one packet
 
     def parse_request(self) -> bool:
         if not super().parse_request():
@@ -118,7 +118,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     def reply(
         self, status: int, body: bytes, content_type: str, headers: dict[str, str] | None = None
     ) -> None:
-        """A whole response with its length."""
+        """A whole response with its length; of a HEAD request, all but the body."""
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -127,7 +127,9 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()  # the base class forgets to, of methods that there are none of
 
     def read_body(self, limit: int) -> bytes:
         """The body, decompressed; raises Refused when it, packed or not, passes ``limit``."""

@@ -98,7 +98,7 @@ class Receiver:
         grpc_port: int = 0,
         max_body: int = MAX_BODY,
     ) -> None:
-        self._http = _HttpServer(sink, port, max_body)
+        self._http = OtlpServer(sink, port, max_body)
         self._grpc: _GrpcServer | None = None
         if grpc:
             try:
@@ -140,6 +140,8 @@ def _take_in(sink: Sink, signal: Signal, body: bytes, *, json: bool) -> None:
         raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
     try:
         sink(records)
+    except Refused:
+        raise
     except Exception as error:
         _log.exception("The telemetry that arrived could not be stored; its sender will retry.")
         raise Refused(
@@ -147,15 +149,21 @@ def _take_in(sink: Sink, signal: Signal, body: bytes, *, json: bool) -> None:
         ) from error
 
 
-class _HttpServer(LoopbackServer):
-    def __init__(self, sink: Sink, port: int, max_body: int) -> None:
+class OtlpServer(LoopbackServer):
+    """OTLP/HTTP into ``sink``; a ``handler`` of its own may answer more than that."""
+
+    def __init__(
+        self, sink: Sink, port: int, max_body: int, handler: type[OtlpHandler] | None = None
+    ) -> None:
         self.sink = sink
         self.max_body = max_body
-        super().__init__(_HttpHandler, port)
+        super().__init__(handler or OtlpHandler, port)
 
 
-class _HttpHandler(LoopbackHandler):
-    server: _HttpServer  # pyright: ignore[reportIncompatibleVariableOverride]
+class OtlpHandler(LoopbackHandler):
+    """Answers OTLP/HTTP requests."""
+
+    server: OtlpServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
         try:
@@ -211,6 +219,7 @@ class _GrpcServer:
 
         codes = {
             HTTPStatus.BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+            HTTPStatus.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
             HTTPStatus.SERVICE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
         }
 

@@ -30,7 +30,7 @@ from farthing_processor.outliers import Watch
 from farthing_processor.pricing import price
 from farthing_processor.prompts import fingerprint
 from farthing_processor.usage import Usage
-from tests.benchmarks import peers, pricing, spans, who
+from tests.benchmarks import peers, pricing, spans, store, view, who
 from tests.benchmarks.floor import MESSAGES, Telemetry, Times, compiled, transport
 from tests.instrumentation import shapes
 
@@ -62,6 +62,8 @@ def main() -> None:
     farthing.uninstrument()
     no_sdk()
     imports()
+    for what, measured, target in (*store.figures(), *view.figures()):
+        row(what, measured, target)
     peers.main()
 
 

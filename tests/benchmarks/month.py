@@ -142,9 +142,9 @@ def _run(random: Random, at: int, rows: list[Call], roots: list[tuple[Any, ...]]
             "agent": "",
             "workflow": workflow,
             "feature": "",
+            "prices": TABLE if row["cost"] is not None else "",
         }
-        table = TABLE if row["cost"] is not None else None
-        rows.append(Call(tuple(group[name] for name in GROUP), table, _values(row)))
+        rows.append(Call(tuple(group[name] for name in GROUP), _values(row)))
         at += int(took * SECOND)
     outcome = "failed" if failed else "success"
     roots.append((run, at, trace_id, random.randbytes(8), service, workflow, outcome, user))

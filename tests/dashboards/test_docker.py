@@ -20,7 +20,7 @@ import yaml
 
 from farthing_dashboards.grafana import names
 from farthing_dashboards.receiver import Collected, Receiver
-from farthing_dashboards.summary import cost_of, is_call
+from farthing_dashboards.store.rows import cost_of, is_call
 from farthing_processor import semconv
 from farthing_processor.metrics import COST
 from farthing_processor.version import VERSION

@@ -19,7 +19,7 @@ from farthing_processor import semconv as names
 from farthing_processor.metrics import PRICES_AGE
 
 KNOWN: Final = 10_000
-"""Ids of groups and tables that a writer remembers, at most."""
+"""Ids of groups that a writer remembers, at most."""
 
 
 class Chunk(NamedTuple):
@@ -104,7 +104,7 @@ def _release(point: Point, now_ns: int) -> tuple[str, int] | None:
     return (name, released // SECOND * SECOND) if released > 0 else None
 
 
-_CALL_COLUMNS: Final = ("group_id", "table_id", *rows.COLUMNS)
+_CALL_COLUMNS: Final = ("group_id", *rows.COLUMNS)
 
 
 def _insert(table: str, columns: Sequence[str], conflict: str) -> str:
@@ -116,8 +116,6 @@ _CALL: Final = _insert("calls", _CALL_COLUMNS, "(span_id, trace_id) DO NOTHING")
 _CHUNK: Final = _insert("chunks", Chunk._fields[:-1], "(digest) DO NOTHING")
 _GROUP: Final = _insert("groups", GROUP, "DO NOTHING")
 _GROUP_ID: Final = f"SELECT id FROM groups WHERE {' AND '.join(f'{name} = ?' for name in GROUP)}"
-_TABLE: Final = _insert("tables", ("name",), "DO NOTHING")
-_TABLE_ID: Final = "SELECT id FROM tables WHERE name = ?"
 _RELEASED: Final = _insert(
     "tables", ("name", "released"), "(name) DO UPDATE SET released = excluded.released"
 )
@@ -158,8 +156,8 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[object, int] = {}
-        """Ids of groups and of tables, which never change."""
+        self._known: dict[tuple[str, ...], int] = {}
+        """Ids of groups, which never change."""
 
     def write(self, batch: Batch) -> None:
         """Write it whole, within the caller's transaction."""
@@ -191,29 +189,21 @@ class Writer:
     def insert(self, calls: Iterable[Call]) -> None:
         """Insert those calls that are not there yet."""
         self._connection.executemany(
-            _CALL,
-            [
-                (
-                    self._id(call.group, _GROUP, _GROUP_ID),
-                    call.table and self._id((call.table,), _TABLE, _TABLE_ID),
-                    *call.values,
-                )
-                for call in calls
-            ],
+            _CALL, [(self._group_id(call.group), *call.values) for call in calls]
         )
 
     def forget(self) -> None:
         """Forget the ids of what was rolled back."""
         self._known.clear()
 
-    def _id(self, key: tuple[str, ...], insert: str, select: str) -> int:
-        known = self._known.get(key)
+    def _group_id(self, group: tuple[str, ...]) -> int:
+        known = self._known.get(group)
         if known is None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            self._connection.execute(insert, key)
-            (known,) = self._connection.execute(select, key).fetchone()
-            self._known[key] = known
+            self._connection.execute(_GROUP, group)
+            (known,) = self._connection.execute(_GROUP_ID, group).fetchone()
+            self._known[group] = known
         return known
 
     def _judge(self, runs: set[str], last: int) -> None:

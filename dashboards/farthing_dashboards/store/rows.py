@@ -7,6 +7,7 @@ nothing; texts are cut; no span can make a row that the file does not take.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, cast
 
 from farthing_dashboards.otlp import Attributes, Span
@@ -27,11 +28,10 @@ LAST_NS: Final = (1 << 63) - 1
 
 
 class Call(NamedTuple):
-    """A row of `calls`, but for the ids of its group and of its price table."""
+    """A row of `calls`, but for the id of its group."""
 
     group: tuple[str, ...]
     """Values of `GROUP`."""
-    table: str | None
     values: tuple[Any, ...]
     """Those of `COLUMNS`."""
 
@@ -57,6 +57,11 @@ def cost(value: object) -> int | None:
     """USD from 0 on, as picodollars."""
     usd = amount(value)
     return None if usd is None or usd < 0 else usd
+
+
+def exact(value: object) -> Decimal | None:
+    """USD from 0 on, as the shortest decimal that is this double."""
+    return None if cost(value) is None else Decimal(repr(value))
 
 
 def true(value: object) -> int:
@@ -96,6 +101,9 @@ class Reading(NamedTuple):
         return self.otherwise
 
 
+_COST: Final = (names.COST_OURS, names.COST_AMOUNT)
+_EXACT_COST: Final = Reading(exact, _COST)
+
 _GROUP: Final[Mapping[str, Reading]] = {
     "provider": Reading(text, (names.PROVIDER_NAME,), ""),
     "model": Reading(text, (names.RESPONSE_MODEL, names.REQUEST_MODEL), ""),
@@ -104,6 +112,7 @@ _GROUP: Final[Mapping[str, Reading]] = {
     "agent": Reading(text, (names.AGENT_NAME,), ""),
     "workflow": Reading(text, (names.WORKFLOW_NAME,), ""),
     "feature": Reading(text, (names.FEATURE,), ""),
+    "prices": Reading(text, (names.COST_PRICES,), ""),
 }
 """`GROUP`, but for the service, which is its resource's."""
 
@@ -118,7 +127,7 @@ _READ: Final[Mapping[str, Reading]] = {
     "cache_read_tokens": Reading(count, (names.USAGE_CACHE_READ,)),
     "cache_write_tokens": Reading(count, (names.USAGE_CACHE_WRITE,)),
     "reasoning_tokens": Reading(count, (names.USAGE_REASONING,)),
-    "cost": Reading(cost, (names.COST_OURS, names.COST_AMOUNT)),
+    "cost": Reading(cost, _COST),
     **{
         f"cost_{name}": Reading(cost, (f"{names.COST_CLASS_PREFIX}{name}",))
         for name in names.COST_CLASSES
@@ -134,7 +143,6 @@ _OF_SPAN: Final = ("trace_id", "span_id", "at", "duration", "error")
 COLUMNS: Final = (*_OF_SPAN, *_READ)
 """Of `calls`, in the order of `Call.values`."""
 
-_TABLE: Final = Reading(text, (names.COST_PRICES,))
 _FAILED: Final = "ERROR"
 
 
@@ -152,6 +160,11 @@ def is_call(span: Span) -> bool:
     )
 
 
+def cost_of(span: Span) -> Decimal | None:
+    """The cost in USD, to the last digit of its span; None when it has none."""
+    return _EXACT_COST.of(span.attributes)
+
+
 def call_of(span: Span, now_ns: int) -> Call:
     """The row of a span that `is_call`, which came at ``now_ns``."""
     attributes = _told(span)
@@ -159,7 +172,6 @@ def call_of(span: Span, now_ns: int) -> Call:
     failed = span.status == _FAILED or names.ERROR_TYPE in attributes
     return Call(
         (service_of(span), *[_GROUP[name].of(attributes) for name in GROUP[1:]]),
-        _TABLE.of(attributes),
         (
             bytes.fromhex(span.trace_id),
             bytes.fromhex(span.span_id),

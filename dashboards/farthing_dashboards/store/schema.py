@@ -33,8 +33,10 @@ GROUP: Final = (
     "agent",
     "workflow",
     "feature",
+    "prices",
 )
-"""What calls are summed by: few distinct values each. Users and sessions are not among them."""
+"""What calls are summed by: few distinct values each. Users and sessions are not among them.
+``prices`` is the price table that made the amount, by the name that spans give it."""
 
 REASONS: Final = (
     names.COST_OUTLIER,
@@ -104,8 +106,8 @@ CREATE TABLE groups (
   UNIQUE ({", ".join(GROUP)})
 );
 
-CREATE TABLE tables (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, released INTEGER);
--- Price tables by the name that spans give them; released (ns): when, NULL where nobody said.
+CREATE TABLE tables (name TEXT PRIMARY KEY, released INTEGER NOT NULL) WITHOUT ROWID;
+-- When price tables were released (ns), of those whose age a metric told.
 
 CREATE TABLE calls (
   id INTEGER PRIMARY KEY,
@@ -113,7 +115,6 @@ CREATE TABLE calls (
   span_id BLOB NOT NULL,
   at INTEGER NOT NULL,             -- start
   group_id INTEGER NOT NULL,
-  table_id INTEGER,
   run TEXT,                        -- farthing.workflow.id
   user TEXT,
   session TEXT,
@@ -142,7 +143,6 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_by_time ON calls (at);
 CREATE INDEX calls_by_cost ON calls (cost, at, group_id) WHERE cost IS NOT NULL;
-CREATE INDEX calls_by_table ON calls (table_id, at) WHERE table_id IS NOT NULL;
 CREATE INDEX calls_by_run ON calls (run) WHERE run IS NOT NULL;
 CREATE INDEX calls_by_user ON calls (user, at, group_id, cost) WHERE user IS NOT NULL;
 CREATE INDEX calls_by_session ON calls (session, at, group_id, cost) WHERE session IS NOT NULL;

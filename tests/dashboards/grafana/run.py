@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from farthing_dashboards.grafana.names import SERVICE, label
 from farthing_dashboards.otlp import Span, Value
 from farthing_dashboards.simulator import LedgerEntry
-from farthing_dashboards.summary import cost_of, is_call
+from farthing_dashboards.store.rows import cost_of, is_call
 from farthing_processor import metrics
 from farthing_processor import semconv as names
 from farthing_processor.pricing import current

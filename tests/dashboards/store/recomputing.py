@@ -43,7 +43,7 @@ def contents(connection: sqlite3.Connection) -> dict[str, Any]:
         tuple(
             (name, value)
             for name, value in zip(columns, row, strict=True)
-            if name not in ("id", "group_id", "table_id")
+            if name not in ("id", "group_id")
         )
         for row in connection.execute(named)
     }

@@ -115,7 +115,7 @@ def test_the_release_of_a_price_table_is_told_by_its_age(store):
     ((at,),) = rows(store, "SELECT max(at) FROM chunks WHERE signal = 'points'")
     assert name == "genai-prices 0.2.3"
     assert abs(at - released - 86_400 * 10**9) < 60 * 10**9
-    assert rows(store, "SELECT count(*) FROM calls JOIN tables ON tables.id = table_id") == [(1,)]
+    assert rows(store, "SELECT count(*) FROM groups JOIN tables ON tables.name = prices") == [(1,)]
 
 
 def test_logs_are_kept_with_their_trace(store):

@@ -31,12 +31,11 @@ def rows(store, sql):
 
 
 def the_call(store):
-    """The only call, by column, with its group and the name of its price table."""
+    """The only call, by column, with its group."""
     with store.reading() as connection:
         connection.row_factory = sqlite3.Row
         (row,) = connection.execute(
-            "SELECT calls.*, groups.*, tables.name AS prices FROM calls"
-            " JOIN groups ON groups.id = group_id LEFT JOIN tables ON tables.id = table_id"
+            "SELECT calls.*, groups.* FROM calls JOIN groups ON groups.id = group_id"
         ).fetchall()
         return dict(row)
 

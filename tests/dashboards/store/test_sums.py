@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from farthing_dashboards.store import Store
 from farthing_dashboards.store.schema import to_usd
-from farthing_dashboards.summary import cost_of
 from farthing_processor import semconv as names
 from tests.dashboards.store.agent_spans import SECOND, START_NS, call, run
 from tests.dashboards.store.recomputing import assert_agrees, contents
+from tests.dashboards.view.oracle import cost as cost_of
 
 RANDOM = Random(7)
 REPEATED = {names.WASTE_REASON: names.WASTE_REPEATED}

@@ -19,7 +19,7 @@ from farthing_dashboards.grafana.boards.panels import (
 )
 from farthing_dashboards.grafana.boards.shared import waste_by_reason, waste_share
 from farthing_dashboards.grafana.promql import share
-from farthing_dashboards.tables import FLAGS
+from farthing_dashboards.view.words import FLAGS
 from farthing_processor import semconv
 
 _STEP = semconv.STEP_NAME

@@ -1,0 +1,1 @@
+"""The local page: where the money goes, in a browser, served on loopback or as one file."""
