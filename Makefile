@@ -8,7 +8,7 @@ RUN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PARALLEL := -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test slow fuzz bench lint format spans prices docs clean
+.PHONY: demo test slow fuzz bench lint format spans prices docs dashboards rules clean
 
 demo: $(VENV)/ready
 	@$(RUN)/farthing demo
@@ -34,11 +34,11 @@ format: $(VENV)/ready
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-# Samples of real spans of other tracers, and every table that derives from code or from a release.
+# Samples of real spans of other tracers, and every file that derives from code or from a release.
 spans: $(VENV)/ready
 	$(RUN)/python scripts/sample_spans.py $(EMITTERS)
 
-prices docs: $(VENV)/ready
+prices docs dashboards rules: $(VENV)/ready
 	$(RUN)/python scripts/make_$@.py
 
 $(VENV)/ready: pyproject.toml uv.lock | $(UV)

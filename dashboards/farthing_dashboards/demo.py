@@ -13,18 +13,24 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
-from typing import Any, cast
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Self
 
-from farthing_dashboards.otlp import Span
+from farthing_dashboards.otlp import Record, Span
 from farthing_dashboards.receiver import Collected, Receiver
+from farthing_dashboards.running.showing import show
 from farthing_dashboards.simulator import Fault, LedgerEntry, Simulator
-from farthing_dashboards.summary import Summary, cost_of, is_call, summarise
-from farthing_dashboards.tables import as_text
+from farthing_dashboards.store import Store
+from farthing_dashboards.store.rows import cost_of, is_call
+from farthing_dashboards.view.filters import ALL, Asked
+from farthing_dashboards.view.page import page, people
+from farthing_dashboards.view.period import stored
+from farthing_dashboards.view.text import in_brief
 from farthing_processor import semconv
 
 FAULTS = (
@@ -55,7 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--calls", type=int, default=40, help="calls of the rarest step (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed, another month")
-    parser.add_argument("--json", action="store_true", help="print JSON, costs as exact strings")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the JSON of farthing report, costs as exact strings, and the comparison with"
+        " what the simulator charged under bill",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not end by opening the page")
     options = parser.parse_args(argv)
     if options.calls < 1:
         parser.error("--calls takes a number of at least 1")
@@ -64,33 +76,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(
             f"The sample agent needs {' and '.join(missing)}: pip install {' '.join(NEEDED)}"
         )
+    # A new one each time, so that nothing else is on its page; JSON has no page.
+    prefix = "farthing-demo-"
+    folder = TemporaryDirectory(prefix=prefix) if options.json else nullcontext(mkdtemp("", prefix))
+    with folder as place:
+        return _demo(options, Path(place, "telemetry.db"))
+
+
+def _demo(options: argparse.Namespace, path: Path) -> int:
     collected = Collected()
-    ledger: Sequence[LedgerEntry] | None = None
+    base_url = os.environ.get("LLM_BASE_URL", "")
+    simulator = None if base_url else Simulator(seed=options.seed, faults=FAULTS)
     with ExitStack() as running:
-        base_url = os.environ.get("LLM_BASE_URL")
-        simulator = None
-        if not base_url:
-            simulator = running.enter_context(Simulator(seed=options.seed, faults=FAULTS))
-            base_url = simulator.url
-        receiver = running.enter_context(Receiver(collected))
-        exit_code = run_agent(receiver.url, base_url, options.calls, priced=simulator is not None)
+        progress = running.enter_context(Progress())
+        store = running.enter_context(Store(path))
         if simulator:
-            ledger = simulator.ledger
+            base_url = running.enter_context(simulator).url
+
+        def take_in(records: Sequence[Record], /) -> None:
+            # The first, so that what it could not keep is in none when it is sent again.
+            for sink in (store, collected, progress):
+                sink(records)
+
+        receiver = running.enter_context(Receiver(take_in))
+        exit_code = run_agent(receiver.url, base_url, options.calls, priced=simulator is not None)
     if exit_code:
         return _fail(f"The sample agent failed with exit code {exit_code}: see its message above.")
-    summary = summarise(collected.spans, collected.points)
-    if not summary.steps:
+    with store.reading() as connection:
+        everything, (_, now_ns) = Asked(since=ALL), stored(connection)
+        view = page(connection, everything, now_ns) | people(connection, everything, now_ns)
+    if not view["total"]["calls"]:
         return _fail(
             f"No priced call arrived: install farthing for {sys.executable} (pip install farthing) "
             "and leave it on."
         )
-    comparison = None if ledger is None else compare(collected.spans, ledger)
+    comparison = None if simulator is None else compare(collected.spans, simulator.ledger)
     if options.json:
-        sys.stdout.write(json.dumps(as_json(summary, comparison), indent=2) + "\n")
+        bill = asdict(comparison) if comparison else None
+        sys.stdout.write(json.dumps(view | {"bill": bill}, indent=2) + "\n")
     else:
-        sys.stdout.write(as_text(summary))
+        sys.stdout.write(in_brief(view))
         host, gateways = _host(base_url), os.environ.get("FARTHING_GATEWAYS", "")
-        if not simulator and summary.total.unpriced and host not in gateways:
+        if not simulator and view["total"]["unpriced"] and host not in gateways:
             sys.stdout.write(
                 f"If {host} is your gateway to the providers, set FARTHING_GATEWAYS={host}.\n"
             )
@@ -107,7 +134,34 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write("\n")
     if comparison and comparison.differences:
         return _fail("\n".join(comparison.differences[:10]))
+    if not options.json:
+        sys.stdout.flush()
+        show(path, browser=not options.no_browser)
     return 0
+
+
+class Progress:
+    """Counts the calls that arrive, on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, records: Sequence[Record], /) -> None:
+        self._calls += sum(isinstance(record, Span) and is_call(record) for record in records)
+        self._say(f"\rThe sample agent runs: {self._calls} calls so far …")
+
+    def __enter__(self) -> Self:
+        self._say("The sample agent starts …")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._say("\r\033[K")
+
+    def _say(self, text: str) -> None:
+        if self._shown:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def run_agent(endpoint: str, base_url: str, calls: int, *, priced: bool) -> int:
@@ -190,7 +244,7 @@ def compare(spans: Iterable[Span], ledger: Iterable[LedgerEntry]) -> Comparison:
 
 def _ended_early(span: Span) -> bool:
     """Whether the usage of a call never came, and its cost is no more than an estimate."""
-    return span.attributes[semconv.COST_STATUS] in ("usage_missing", "estimated")
+    return span.attributes.get(semconv.COST_STATUS) in ("usage_missing", "estimated")
 
 
 def _without_id(span: Span) -> tuple[object, ...]:
@@ -200,24 +254,6 @@ def _without_id(span: Span) -> tuple[object, ...]:
 
 def _host(url: str) -> str:
     return url.partition("//")[2].partition("/")[0]
-
-
-def as_json(summary: Summary, comparison: Comparison | None) -> dict[str, Any]:
-    """The same for machines: exact decimals as strings, tokens as sums over the calls."""
-    everything = {**asdict(summary), "total": asdict(summary.total)}
-    return {**_plain(everything), "bill": asdict(comparison) if comparison else None}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Decimal():
-            return f"{value:f}"
-        case dict():
-            return {str(key): _plain(each) for key, each in cast("dict[Any, Any]", value).items()}
-        case list() | tuple():
-            return [_plain(each) for each in cast("Sequence[Any]", value)]
-        case _:
-            return value
 
 
 def _installed(package: str) -> bool:

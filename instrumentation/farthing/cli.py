@@ -1,27 +1,34 @@
-"""The ``farthing`` command: price, doctor, demo. The one module that may import all packages."""
+"""The ``farthing`` command. The one module that may import all packages."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from farthing.telemetry import VERSION
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 something is wrong, 2 bad input."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] in _COMMANDS:
+        # Each command reads its own arguments, so that only the one that runs is imported.
+        run, _ = _COMMANDS[given[0]]
+        try:
+            return run(given[1:])
+        except KeyboardInterrupt:
+            return 130
     parser = argparse.ArgumentParser(
         prog="farthing", description="What every step of your LLM agents costs."
     )
     parser.add_argument("--version", action="version", version=f"farthing {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, says) in _COMMANDS.items():
-        # Each command reads its own arguments, so that only the one that runs is imported.
-        commands.add_parser(name, help=says, add_help=False)
-    arguments, rest = parser.parse_known_args(argv)
-    run, _ = _COMMANDS[arguments.command]
-    return run(rest)
+        commands.add_parser(name, help=says)
+    parser.parse_args(given)  # help, the version, or what is wrong
+    return 2
 
 
 _PRICE = """\
@@ -79,10 +86,35 @@ def _prices(argv: list[str]) -> int:
 def _doctor(argv: list[str]) -> int:
     argparse.ArgumentParser(prog="farthing doctor", description=_DOCTOR).parse_args(argv)
     from farthing import doctor
+    from farthing_dashboards.running import place
 
-    findings = doctor.examine()
+    findings = [*doctor.examine(), doctor.Finding(*place.state())]
     sys.stdout.write("".join(f"{finding}\n" for finding in findings))
     return 0 if all(finding.well for finding in findings) else 1
+
+
+def _run(argv: list[str]) -> int:
+    from farthing_dashboards.running import run
+
+    return run.main(argv, Path(__file__).parent / "site")
+
+
+def _ui(argv: list[str]) -> int:
+    from farthing_dashboards.running import ui
+
+    return ui.main(argv)
+
+
+def _report(argv: list[str]) -> int:
+    from farthing_dashboards.running import report
+
+    return report.main(argv)
+
+
+def _dashboards(argv: list[str]) -> int:
+    from farthing_dashboards.grafana import export
+
+    return export.main(argv)
 
 
 def _demo(argv: list[str]) -> int:
@@ -93,9 +125,13 @@ def _demo(argv: list[str]) -> int:
 
 _DOCTOR = "check that this environment records, prices and exports calls"
 _COMMANDS: Mapping[str, tuple[Callable[[list[str]], int], str]] = {
+    "run": (_run, "run a program and say what its calls cost"),
+    "ui": (_ui, "show the page of what calls cost"),
+    "report": (_report, "write what calls cost as text, HTML or JSON"),
     "price": (_price, "price usage given on standard input, as the provider's JSON"),
     "prices": (_prices, "show, search, compare and update the price table; check your own prices"),
     "doctor": (_doctor, _DOCTOR),
+    "dashboards": (_dashboards, "write the Grafana dashboards and Prometheus rules to a folder"),
     "demo": (_demo, "run a sample agent against a simulated provider and show what it cost"),
 }
 

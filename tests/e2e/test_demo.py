@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections import Counter, defaultdict
 from decimal import Decimal
 
@@ -15,7 +16,12 @@ from farthing_dashboards import demo
 from farthing_dashboards.agent.models import CALLS
 from farthing_dashboards.receiver import Collected, Receiver
 from farthing_dashboards.simulator import Simulator, profiles
-from farthing_dashboards.summary import Workflow, by_step, is_call, summarise
+from farthing_dashboards.store import Store, open_for_reading
+from farthing_dashboards.view.filters import Asked
+from farthing_dashboards.view.page import page
+from farthing_dashboards.view.period import stored
+from tests.dashboards.view import oracle
+from tests.e2e.running import FARTHING, Terminal
 
 EXPECTED_CALLS = {step: 40 * per_hundred // 100 for step, per_hundred in CALLS.items()}
 REPORT_STEPS = {"classify", "status_check", "summarise", "title"}
@@ -38,7 +44,7 @@ def month():
 @pytest.fixture(scope="module")
 def calls(month):
     collected, _ = month
-    return [span for span in collected.spans if is_call(span)]
+    return [span for span in collected.spans if oracle.is_call(span)]
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +61,13 @@ def billed(month, ended_early):
 
 
 @pytest.fixture(scope="module")
-def summary(month):
+def view(month, tmp_path_factory):
+    """What the demo says of that telemetry."""
     collected, _ = month
-    return summarise(collected.spans, collected.points)
+    with Store(tmp_path_factory.mktemp("demo") / "telemetry.db") as store:
+        store([*collected.spans, *collected.points])
+        with store.reading() as connection:
+            return page(connection, Asked(since="all"), stored(connection)[1])
 
 
 def _tokens(usage):
@@ -151,35 +161,32 @@ def test_each_call_hangs_in_its_workflow(month, calls):
             assert call.attributes[name] == root.attributes[name]
 
 
-def test_rows_match_the_month(calls, billed, ended_early):
-    costs = defaultdict(list)
-    for entry in billed:
-        costs[entry.step].append(entry.cost)
-    for span in ended_early:
-        costs["doc_synthesis"].append(Decimal(repr(span.attributes["gen_ai.usage.cost.amount"])))
-    rows = {row.name: row for row in by_step(calls)}
-    assert {step: row.calls for step, row in rows.items()} == EXPECTED_CALLS
-    for step, row in rows.items():
-        assert float(row.cost) == pytest.approx(float(sum(costs[step])), rel=1e-12)
-        assert row.unpriced == 0
-
-
-def test_the_cost_metric_carries_the_same_money(month, summary):
+def test_the_cost_metric_carries_the_same_money(month, view):
     collected, _ = month
     points = [p for p in collected.points if p.name == "gen_ai.client.operation.cost"]
     assert sum(point.count for point in points) == 800
-    spent = float(summary.total.cost)
+    spent = float(view["total"]["cost"])
     assert sum(point.sum for point in points) == pytest.approx(spent, rel=1e-12)
 
 
-def test_workflows_cost_what_their_calls_do(calls, summary):
-    costs = defaultdict(Decimal)
+def test_workflows_cost_what_their_calls_do(month, calls, view):
+    """By the calls, by their root spans, and by what the demo says."""
+    collected, _ = month
+    costs, roots = defaultdict(Decimal), defaultdict(Decimal)
     for call in calls:
-        amount = Decimal(repr(call.attributes["gen_ai.usage.cost.amount"]))
-        costs[call.attributes["gen_ai.workflow.name"]] += amount
-    assert summary.workflows == [
-        Workflow("research_brief", 40, 40 - CUT, 40, costs["research_brief"]),
-        Workflow("customer_report", 40, 36, 40, costs["customer_report"]),
+        costs[call.attributes["gen_ai.workflow.name"]] += oracle.cost(call)
+    for span in collected.spans:
+        if "farthing.workflow.outcome" in span.attributes:
+            cost = oracle.usd(span, "farthing.workflow.cost")
+            roots[span.attributes["gen_ai.workflow.name"]] += cost
+    assert costs == roots
+    said = [
+        (row["name"], row["runs"], row["successes"], Decimal(row["cost"]))
+        for row in view["workflows"]
+    ]
+    assert said == [
+        ("research_brief", 40, 40 - CUT, costs["research_brief"]),
+        ("customer_report", 40, 36, costs["customer_report"]),
     ]
 
 
@@ -193,8 +200,9 @@ def test_a_failed_workflow_says_why(month):
     assert {span.status for span in failed} == {"ERROR"}
 
 
-def test_waste_is_what_calls_and_workflows_say(month, calls, summary):
-    """The counter's reasons against the spans: what a failed workflow spent is waste, all of it."""
+def test_waste_is_what_calls_and_workflows_say(month, calls, view):
+    """The counter's reasons and the demo's against the spans: what a failed workflow spent is
+    waste, all of it."""
     collected, _ = month
     expected = defaultdict(Decimal)
     for call in calls:
@@ -203,11 +211,16 @@ def test_waste_is_what_calls_and_workflows_say(month, calls, summary):
     roots = [span for span in collected.spans if "farthing.workflow.outcome" in span.attributes]
     wasted = sum(Decimal(repr(r.attributes.get("farthing.workflow.waste", 0))) for r in roots)
     expected["workflow_failed"] = wasted - sum(expected.values())
-    assert set(summary.waste) == {"failed", "abandoned", "repeated", "workflow_failed"}
-    for reason, amount in expected.items():
-        assert float(summary.waste[reason]) == pytest.approx(float(amount), rel=1e-9)
-        assert amount > 0
-    assert summary.wasted < summary.total.cost
+    counted = defaultdict(float)
+    for point in collected.points:
+        if point.name == "farthing.waste.cost":
+            counted[point.attributes["farthing.waste.reason"]] += point.value
+    said = {row["reason"]: float(row["cost"]) for row in view["waste"]["reasons"]}
+    assert set(said) == {"failed", "abandoned", "repeated", "workflow_failed"}
+    assert counted == pytest.approx(said, rel=1e-9)
+    assert {reason: float(amount) for reason, amount in expected.items()} == pytest.approx(said)
+    assert all(amount > 0 for amount in said.values())
+    assert view["waste"]["share"] < 1
     repeated = [c for c in calls if "repeated_prompt" in c.attributes.get(REASONS, ())]
     assert {call.attributes["farthing.step.name"] for call in repeated} == {"planning"}
     assert len(repeated) == 8
@@ -232,15 +245,21 @@ def test_the_outliers_are_those_that_were_drawn(month, calls, ended_early):
     assert len(drawn) >= 16
 
 
-def test_the_dearest_model_and_the_cache(calls, summary):
-    model = summary.dearest_model
-    assert (model.name, model.calls) == ("gpt-5.5-2026-04-23", EXPECTED_CALLS["doc_synthesis"])
-    assert model.cost == summary.steps[0].cost > summary.total.cost / 2
+def test_the_dearest_model_the_cache_and_the_dearest_outlier(calls, view):
+    model, step, total = view["models"][0], view["steps"][0], Decimal(view["total"]["cost"])
+    assert (model["name"], model["calls"]) == ("gpt-5.5-2026-04-23", EXPECTED_CALLS[step["name"]])
+    assert Decimal(model["cost"]) == Decimal(step["cost"]) > total / 2
     saved = sum(call.attributes.get("farthing.cost.cache_savings", 0) for call in calls)
-    assert float(summary.cache_savings) == pytest.approx(saved)
+    assert float(view["caching"]["saved"]) == pytest.approx(saved)
     assert saved > 1
-    assert summary.worst.step == "doc_synthesis"
-    assert summary.worst.ratio > 5
+    outlier = view["outlier"]
+    (span,) = (call for call in calls if call.span_id == outlier["span_id"])
+    odd = [call for call in calls if "cost_outlier" in call.attributes.get(REASONS, ())]
+    assert Decimal(outlier["cost"]) == max(map(oracle.cost, odd)) == oracle.cost(span)
+    assert Decimal(outlier["usual"]) == oracle.usd(span, "farthing.baseline.p50")
+    assert outlier["ratio"] == pytest.approx(span.attributes["farthing.outlier.ratio"])
+    assert outlier["step"] == "doc_synthesis"
+    assert outlier["ratio"] > 5
 
 
 def test_retries_stay_inside_their_call(calls, month):
@@ -265,8 +284,8 @@ def _demo(*arguments, **environment):
     )
 
 
-def test_the_demo_prints_a_table():
-    finished = _demo("--calls", "2")
+def test_the_demo_prints_a_table(tmp_path):
+    finished = _demo("--calls", "2", TMPDIR=str(tmp_path))
     assert finished.returncode == 0, finished.stderr
     lines = finished.stdout.splitlines()
     assert max(map(len, lines)) <= 100
@@ -276,6 +295,31 @@ def test_the_demo_prints_a_table():
     assert any(line.split()[:3] == ["research_brief", "2", "2"] for line in lines)
     assert any(line.startswith("Dearest model: gpt-5.5-2026-04-23") for line in lines)
     assert any(line.startswith("Prompt cache: ") for line in lines)
+    # Nobody sees a page here: it says which command shows it, of a store of its own.
+    (store,) = tmp_path.glob("*/telemetry.db")
+    assert f"ui --store {store} shows it as a page.\n" in finished.stderr
+    with open_for_reading(store) as opened, opened.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchone() == (37,)
+
+
+@pytest.mark.slow
+def test_the_demo_ends_by_opening_the_page(tmp_path):
+    """Where somebody sits at a terminal with a display; until Ctrl-C."""
+    (tmp_path / "browser").write_text('#!/bin/sh\necho "$1" > "$TMPDIR/opened"\n')
+    (tmp_path / "browser").chmod(0o755)
+    seen = {"DISPLAY": ":9", "BROWSER": str(tmp_path / "browser"), "TERM": "xterm"}
+    env = os.environ | seen | {"TMPDIR": str(tmp_path)}
+    with Terminal(FARTHING, "demo", "--calls", "1", env=env, cwd=tmp_path) as terminal:
+        url = terminal.wait_for("shows it as a page, until Ctrl-C.").split()[0]
+        assert "The sample agent runs: " in terminal.said
+        with urllib.request.urlopen(f"{url}/api/page") as answer:
+            calls = json.load(answer)["total"]["calls"]
+        assert f"{calls} of {calls} costs equal the simulator's own bill" in terminal.said
+        while not (tmp_path / "opened").exists():
+            pass  # a browser starts in its own time
+        terminal.type(b"\x03")
+        assert terminal.end() == 0
+    assert "Traceback" not in terminal.said
 
 
 @pytest.mark.slow
@@ -285,14 +329,20 @@ def test_the_printed_money_of_a_seed_is_always_the_same():
     assert "$" in first
 
 
-def test_the_demo_prints_json():
-    printed = json.loads(_demo("--calls", "1", "--json").stdout)
-    assert printed["total"]["calls"] == printed["bill"]["equal"] == printed["bill"]["billed"]
+def test_the_demo_prints_json(tmp_path):
+    printed = json.loads(_demo("--calls", "1", "--json", TMPDIR=str(tmp_path)).stdout)
+    total, bill = printed["total"], printed["bill"]
+    assert total["calls"] == bill["equal"] == bill["billed"] > 0
+    assert (bill["unreported"], bill["differences"]) == (0, [])
     assert {row["name"] for row in printed["steps"]} == set(CALLS)
     assert {row["name"]: row["runs"] for row in printed["workflows"]} == {
         "customer_report": 1,
         "research_brief": 1,
     }
+    assert printed["users"] == []  # nobody is named
+    # Money is exact decimals, and the store that it comes from is gone.
+    assert sum(Decimal(row["cost"]) for row in printed["steps"]) == Decimal(total["cost"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_with_a_base_url_the_agent_goes_there():
@@ -302,10 +352,18 @@ def test_with_a_base_url_the_agent_goes_there():
     assert calls >= len(CALLS)
     assert finished.returncode == 0, finished.stderr
     # An unknown host: its prices are never guessed.
-    assert f"{calls} of {calls} calls have no price." in finished.stdout
+    said = f"Not priced: {calls} of {calls} calls. Unknown is not $0.\n"
+    assert said in finished.stdout
     assert f"FARTHING_GATEWAYS={elsewhere.url.removeprefix('http://')}." in finished.stdout
     assert "bill" not in finished.stdout
-    assert "$" not in finished.stdout
+    assert "$" not in finished.stdout.replace(said, "")
+
+
+def test_json_of_calls_that_nobody_billed():
+    with Simulator(seed=3) as elsewhere:
+        printed = json.loads(_demo("--calls", "1", "--json", LLM_BASE_URL=elsewhere.url).stdout)
+    assert printed["bill"] is printed["total"]["cost"] is None
+    assert printed["total"]["unpriced"] == printed["total"]["calls"] > 0
 
 
 def test_a_dead_server_is_one_sentence():
