@@ -10,10 +10,12 @@ import contextlib
 import importlib.util
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -123,7 +125,7 @@ def _exporters(heard: _Heard) -> Iterator[Finding]:
             yield Finding(True, f"{signal.capitalize()} go to {type(exporter).__name__}.")
             continue
         where = f"{signal.capitalize()} go to {endpoint} ({protocol})"
-        problem = _send_nothing(signal, exporter, heard)
+        problem = _send_nothing(signal, exporter, endpoint, heard)
         if problem is None:
             yield Finding(True, f"{where}, which answers.")
         else:
@@ -150,7 +152,7 @@ def _exporters_in_use() -> Iterator[tuple[str, Any]]:
             yield "metrics", exporter
 
 
-def _send_nothing(signal: str, exporter: Any, heard: _Heard) -> str | None:
+def _send_nothing(signal: str, exporter: Any, endpoint: str, heard: _Heard) -> str | None:
     """Why an empty export does not arrive; None where it does."""
     heard.said.clear()
     try:
@@ -163,7 +165,22 @@ def _send_nothing(signal: str, exporter: Any, heard: _Heard) -> str | None:
     for sign, sentence in _CAUSES:
         if sign in reason:
             return sentence
-    return f"sending fails: {reason[:200].rstrip('.')}"
+    return _unreachable(endpoint) or f"sending fails: {reason[:200].rstrip('.')}"
+
+
+def _unreachable(endpoint: str) -> str | None:
+    """Why nobody can connect there. An exporter that runs out of time does not always say it."""
+    target = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+    try:
+        port = target.port or (443 if target.scheme == "https" else 80)
+        socket.create_connection((target.hostname or "", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return "nothing listens there"
+    except socket.gaierror:
+        return "its host has no address"
+    except (OSError, ValueError):
+        return None
+    return None
 
 
 _CAUSES = (

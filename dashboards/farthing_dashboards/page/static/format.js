@@ -96,7 +96,7 @@ export const since = (text) =>
 
 const two = (number) => String(number).padStart(2, "0");
 
-// 2026-11-22 11:14:12 on the reader's own clock.
+// 2026-11-22 11:14 on the reader's own clock.
 export function moment(at) {
   const date = new Date(at);
   return `${day(at)} ${two(date.getHours())}:${two(date.getMinutes())}`;
@@ -109,9 +109,8 @@ export function day(at) {
 
 // A tick or slot of a chart: as much of the time as its distance from the next needs.
 export function slot(at, lengthSeconds) {
-  const date = new Date(at);
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return lengthSeconds >= 86400 ? day(at) : `${day(at).slice(5)} ${clock}`;
+  if (lengthSeconds >= 86400) return day(at);
+  return moment(at).slice(5) + (lengthSeconds < 60 ? `:${two(new Date(at).getSeconds())}` : "");
 }
 
 export const exactMoment = (at) =>

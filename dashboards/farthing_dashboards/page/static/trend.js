@@ -194,7 +194,7 @@ function spoken({ trend, range }) {
   return `Spend over time by step, from ${format.moment(range.start)} to ${format.moment(range.end)}${peak}. Arrow keys read out each slot; a table follows.`;
 }
 
-function slotsTable({ trend }) {
+function slotsTable({ trend, range }) {
   const rows = trend.at.map((at, index) => ({
     name: String(at),
     at,
@@ -204,7 +204,7 @@ function slotsTable({ trend }) {
     wasted: trend.wasted[index],
   }));
   const columns = [
-    { head: "from", name: true, cell: (row) => format.moment(row.at) },
+    { head: "from", name: true, cell: (row) => format.slot(row.at, range.slot_s) },
     { head: "spend", number: true, cell: (row) => money(row.cost) },
     { head: "wasted", number: true, cell: (row) => money(row.wasted) },
     { head: "calls", number: true, cell: (row) => format.count(row.calls) },
