@@ -88,6 +88,8 @@ def fill(path: Path, calls: int = CALLS, *, end_ns: int = END_NS, seed: int = 0)
         connection.execute("BEGIN IMMEDIATE")
         writer.write(batch)
         connection.execute("COMMIT")
+    # Without their records they are spans that came all the same.
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'spans'", (calls,))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 

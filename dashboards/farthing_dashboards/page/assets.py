@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 INDEX: Final = "index.html"
+MAIN: Final = "main.js"
 _FOLDER: Final = Path(__file__).parent / "static"
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -15,6 +18,9 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
+
+_IMPORT: Final = re.compile(r'^import ([^;]+?) from "\./([\w.]+)";$', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
 class Asset(NamedTuple):
@@ -31,12 +37,12 @@ class Asset(NamedTuple):
 
 @functools.cache
 def assets() -> dict[str, Asset]:
-    """Every file by its name."""
-    return {
-        path.name: _asset(path.read_bytes(), path.suffix)
-        for path in sorted(_FOLDER.iterdir())
-        if path.suffix in _TYPES
+    """Every file by its name; `MAIN` with all the modules that it imports in it."""
+    texts = {
+        path.name: path.read_text() for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES
     }
+    texts[MAIN] = _bundled(texts, MAIN)
+    return {name: _asset(text.encode(), _TYPES[Path(name).suffix]) for name, text in texts.items()}
 
 
 def policy(script: str, style: str, connect: str) -> str:
@@ -54,5 +60,34 @@ def policy(script: str, style: str, connect: str) -> str:
     )
 
 
-def _asset(body: bytes, suffix: str) -> Asset:
-    return Asset(body, _TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+def _bundled(texts: Mapping[str, str], main: str) -> str:
+    """A module and all that it imports as one script: each is a function that gives its exports.
+
+    It is there sooner than twenty files, and an inline script has no address to import from.
+    """
+    done: dict[str, str] = {}
+
+    def bundle(name: str) -> None:
+        text = texts[name]
+        for _, imported in _IMPORT.findall(text):
+            if imported not in done:
+                bundle(imported)
+        exports = ", ".join(_EXPORT.findall(text))
+        body = _EXPORT.sub("", _IMPORT.sub(_bound, text))
+        done[name] = f"const {_module(name)} = (() => {{\n{body}return {{ {exports} }};\n}})();\n"
+
+    bundle(main)
+    return "".join(done.values())
+
+
+def _bound(found: re.Match[str]) -> str:
+    """An import as a constant: names in braces, or the whole module by a name."""
+    return f"const {found[1].removeprefix('* as ')} = {_module(found[2])};"
+
+
+def _module(name: str) -> str:
+    return f"${name.removesuffix('.js')}"
+
+
+def _asset(body: bytes, media_type: str) -> Asset:
+    return Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:16]}"')

@@ -15,8 +15,6 @@ _STYLE: Final = re.compile(r'<link rel="stylesheet" href="/static/([^"]+)">\n')
 _SCRIPT: Final = re.compile(
     r'<script (?:type="(module)" )?src="/static/([^"]+)"(?: defer)?></script>\n'
 )
-_IMPORT: Final = re.compile(r'^import ([^;]+?) from "\./([\w.]+)";$', re.MULTILINE)
-_EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
 def report_html(
@@ -27,10 +25,7 @@ def report_html(
     """
     index = assets()[INDEX].text
     style = "\n".join(assets()[name].text for name in _STYLE.findall(index))
-    scripts = [
-        (kind, _bundled(name) if kind else assets()[name].text)
-        for kind, name in _SCRIPT.findall(index)
-    ]
+    scripts = [(kind, assets()[name].text) for kind, name in _SCRIPT.findall(index)]
     allowed = policy(" ".join(_hash(text) for _, text in scripts), _hash(style), "'none'")
     head = f'<meta http-equiv="Content-Security-Policy" content="{allowed}">\n'
     data = {"view": view, "people": people, "traces": list(traces)}
@@ -44,35 +39,6 @@ def report_html(
         .replace("</head>", f"<style>{style}</style>\n</head>", 1)
         .replace("</body>", f"{tail}\n</body>", 1)
     )
-
-
-def _bundled(main: str) -> str:
-    """A module and all that it imports as one script: each is a function that gives its exports.
-
-    An inline script has no address that others could import it from.
-    """
-    done: dict[str, str] = {}
-
-    def bundle(name: str) -> None:
-        text = assets()[name].text
-        for _, imported in _IMPORT.findall(text):
-            if imported not in done:
-                bundle(imported)
-        exports = ", ".join(_EXPORT.findall(text))
-        body = _EXPORT.sub("", _IMPORT.sub(_bound, text))
-        done[name] = f"const {_module(name)} = (() => {{\n{body}return {{ {exports} }};\n}})();\n"
-
-    bundle(main)
-    return "".join(done.values())
-
-
-def _bound(found: re.Match[str]) -> str:
-    """An import as a constant: names in braces, or the whole module by a name."""
-    return f"const {found[1].removeprefix('* as ')} = {_module(found[2])};"
-
-
-def _module(name: str) -> str:
-    return f"${name.removesuffix('.js')}"
 
 
 def _hash(text: str) -> str:

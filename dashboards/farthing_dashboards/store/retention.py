@@ -44,7 +44,7 @@ def step(connection: sqlite3.Connection, limits: Limits, now_ns: int) -> Done:
     In order: what is older than ``keep_days``; of a file that is too large the records that traces
     are shown from, but for those of the last day, and then everything of the oldest time.
     """
-    expired = now_ns - max(int(limits.keep_days * DAY), HOUR)
+    expired = max(now_ns - max(int(limits.keep_days * DAY), HOUR), 0)
     if _forget(connection, expired, STEP):
         return Done(True)
     over = _used(connection) - limits.max_bytes

@@ -15,10 +15,9 @@ _SLOTS: Final = (
     *(hours * _HOUR for hours in (1, 2, 3, 4, 6, 8, 12)),
     *(days * _DAY for days in (1, 2, 7)),
 )
-_WHOLE: Final = ("15m", "1h", "6h")
-_RECENT: Final = ("24h", "7d", "30d", ALL)
-"""What is shown unless a time is asked for: the first of those that goes back to the beginning of a
-store, else the first of these that holds a call."""
+_DEFAULTS: Final = ("24h", "7d", "30d", ALL)
+"""What is shown unless a time is asked for, of a store that is older than the first of them: the
+first that holds a call. Of a younger one, all."""
 
 
 class Period(NamedTuple):
@@ -60,13 +59,12 @@ def chosen(connection: sqlite3.Connection, asked: Asked, now_ns: int) -> Period:
         return _aligned(min(start, end - 1), end, None, now_ns, first)
     if asked.since is not None:
         return back(asked.since)
-    recent = [back(since) for since in _RECENT]
+    defaults = [back(since) for since in _DEFAULTS]
     if not any(stored(connection)):
-        return recent[0]
-    whole = (each for each in map(back, _WHOLE) if each.start <= first)
-    return next(whole, None) or next(
-        (each for each in recent if _holds_calls(connection, each)), recent[0]
-    )
+        return defaults[0]
+    if defaults[0].start <= first:
+        return defaults[-1]
+    return next((each for each in defaults if _holds_calls(connection, each)), defaults[0])
 
 
 def first_second(connection: sqlite3.Connection, now_ns: int) -> int:

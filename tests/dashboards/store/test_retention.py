@@ -151,6 +151,13 @@ def test_the_last_hour_stays_however_short_the_time(tmp_path):
     assert everything(path)["calls"] == 5
 
 
+def test_a_thousand_years_are_kept(tmp_path):
+    path = tmp_path / "store.db"
+    with Store(path, keep_days=365_000) as opened:
+        opened(aged(Random(11), 40 * DAY))
+    assert everything(path)["calls"] == 5
+
+
 def test_a_call_may_come_again_after_it_went(tmp_path):
     path, random = tmp_path / "store.db", Random(9)
     spans = aged(random, 10 * DAY)

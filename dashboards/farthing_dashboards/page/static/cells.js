@@ -37,11 +37,11 @@ export const share = (part) => exactly(format.share(part), part);
 export const seconds = (length) => exactly(format.duration(length), length, " s");
 export const perMinute = (rate) => exactly(format.perMinute(rate), rate, " a minute");
 
-export function moment(at, now) {
+export function moment(at, now, lengthSeconds) {
   return h(
     "time",
     { datetime: new Date(at).toISOString(), title: format.exactMoment(at) },
-    now === undefined ? format.moment(at) : format.ago(at, now),
+    now === undefined ? format.moment(at, lengthSeconds) : format.ago(at, now),
   );
 }
 

@@ -74,6 +74,9 @@ export function duration(seconds) {
   );
 }
 
+// The same of what is whole by definition: 15 s, not 15.0 s.
+export const whole = (seconds) => duration(seconds).replace(/\.0+(?=\u202f)/, "");
+
 export function perMinute(rate) {
   return rate === null || rate === undefined ? NOTHING : `${fixed(rate, rate < 10 ? 2 : 0)}/min`;
 }
@@ -96,10 +99,11 @@ export const since = (text) =>
 
 const two = (number) => String(number).padStart(2, "0");
 
-// 2026-11-22 11:14 on the reader's own clock.
-export function moment(at) {
+// 2026-11-22 11:14 on the reader's own clock, or 11:14:07 where slots are shorter than a minute.
+export function moment(at, lengthSeconds = 60) {
   const date = new Date(at);
-  return `${day(at)} ${two(date.getHours())}:${two(date.getMinutes())}`;
+  const seconds = lengthSeconds < 60 ? `:${two(date.getSeconds())}` : "";
+  return `${day(at)} ${two(date.getHours())}:${two(date.getMinutes())}${seconds}`;
 }
 
 export function day(at) {
@@ -109,8 +113,7 @@ export function day(at) {
 
 // A tick or slot of a chart: as much of the time as its distance from the next needs.
 export function slot(at, lengthSeconds) {
-  if (lengthSeconds >= 86400) return day(at);
-  return moment(at).slice(5) + (lengthSeconds < 60 ? `:${two(new Date(at).getSeconds())}` : "");
+  return lengthSeconds >= 86400 ? day(at) : moment(at, lengthSeconds).slice(5);
 }
 
 export const exactMoment = (at) =>

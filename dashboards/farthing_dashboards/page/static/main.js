@@ -155,9 +155,10 @@ async function ask() {
   try {
     const found = await page(signal);
     if (signal.aborted) return;
+    const asked = people(signal);
     view = found;
     draw();
-    persons = await people(signal);
+    persons = await asked;
     if (signal.aborted) return;
     draw();
     answered(performance.now() - began);

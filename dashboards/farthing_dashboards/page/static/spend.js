@@ -32,9 +32,9 @@ export function now(view, _, { trend }) {
     h(
       "p",
       { class: "span" },
-      moment(range.start),
+      moment(range.start, undefined, range.slot_s),
       " \u2013 ",
-      moment(Math.min(range.end, range.now)),
+      moment(Math.min(range.end, range.now), undefined, range.slot_s),
     ),
     trend,
   ];
@@ -57,7 +57,7 @@ function against({ before, total, range }) {
   const length =
     range.since && range.since !== "all"
       ? format.since(range.since)
-      : format.duration((range.end - range.start) / 1000);
+      : format.whole((range.end - range.start) / 1000);
   if (!before || before.cost === null)
     return `in ${length}; there is nothing older to compare it with`;
   const [then, cost] = [Number(before.cost), Number(total.cost ?? 0)];

@@ -58,7 +58,7 @@ export function trendFigure() {
         ? [h("b", null, "By step"), " over the whole time"]
         : [
             h("b", null, format.slot(trend.at[slot], range.slot_s)),
-            ` ${format.duration(range.slot_s)} from then: `,
+            ` ${format.whole(range.slot_s)} from then: `,
             money(trend.cost[slot]),
             `, ${format.plural(trend.calls[slot], "call")}`,
             trend.errors[slot] ? `, ${format.plural(trend.errors[slot], "error")}` : "",
@@ -132,7 +132,7 @@ function options(plot, view, layers, pointed) {
   return {
     width: plot.clientWidth,
     height: HEIGHT,
-    padding: [8, 16, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: {
@@ -169,10 +169,11 @@ function options(plot, view, layers, pointed) {
   };
 }
 
-// Dates where the range is of days, else the clock.
+// Dates where the range is of days, else the clock; with its seconds where it is of minutes.
 function tickLabel(at, range) {
-  const [date, clock] = [format.day(at).slice(5), format.moment(at).slice(11, 16)];
-  return range.end - range.start > 3 * 86400e3 || clock === "00:00" ? date : clock;
+  const length = range.end - range.start;
+  const [date, clock] = [format.day(at).slice(5), format.moment(at, length / 10e3).slice(11)];
+  return length > 3 * 86400e3 || clock === "00:00" ? date : clock;
 }
 
 // The canvas needs colours as they came out, not the functions that they are written with.
