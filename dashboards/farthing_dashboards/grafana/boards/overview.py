@@ -22,6 +22,7 @@ from farthing_dashboards.grafana.boards.panels import (
 )
 from farthing_dashboards.grafana.boards.shared import (
     cache_worth_over_time,
+    calls_without_price,
     price_table_age,
     runs_by_workflow,
     unpriced_share,
@@ -189,14 +190,7 @@ def dashboard() -> Dashboard:
                 ),
             ],
             "Can these numbers be trusted?": [
-                stat(
-                    "Calls without a price",
-                    "How many calls may have cost money and are in no sum? The count of "
-                    "farthing.calls.unpriced.",
-                    q.of_any_calls(q.UNPRICED),
-                    COUNT,
-                    width=6,
-                ),
+                calls_without_price(6),
                 stat(
                     "Priced by assumption",
                     "How many calls of other tracers were priced by counts of which something had "

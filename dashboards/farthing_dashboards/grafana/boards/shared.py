@@ -46,6 +46,17 @@ def unpriced_share() -> Panel:
     )
 
 
+def calls_without_price(width: int) -> Panel:
+    return stat(
+        "Calls without a price",
+        "How many calls may have cost money and are in no sum? The count of "
+        "farthing.calls.unpriced.",
+        q.of_any_calls(q.UNPRICED),
+        COUNT,
+        width=width,
+    )
+
+
 def price_table_age(width: int) -> Panel:
     return stat(
         "Age of the price table",

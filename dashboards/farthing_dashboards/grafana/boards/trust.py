@@ -20,7 +20,11 @@ from farthing_dashboards.grafana.boards.panels import (
     table,
     text,
 )
-from farthing_dashboards.grafana.boards.shared import price_table_age, unpriced_share
+from farthing_dashboards.grafana.boards.shared import (
+    calls_without_price,
+    price_table_age,
+    unpriced_share,
+)
 from farthing_dashboards.grafana.boards.traceql import explore, spans
 from farthing_dashboards.grafana.names import label
 from farthing_processor import semconv
@@ -58,13 +62,7 @@ def dashboard() -> Dashboard:
         {
             "At a glance": [
                 unpriced_share(),
-                stat(
-                    "Calls without a price",
-                    "How many calls may have cost money and are in no sum? The count of "
-                    "farthing.calls.unpriced.",
-                    q.of_any_calls(q.UNPRICED),
-                    COUNT,
-                ),
+                calls_without_price(4),
                 stat(
                     "Reported by the provider",
                     "Which share of the spend did the provider say itself? The spend whose "
