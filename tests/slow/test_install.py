@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,29 @@ def test_the_demo_works_after_pip_install(wheel: Path, tmp_path: Path) -> None:
     assert bill["equal"] == bill["billed"] > 40
 
 
+def test_the_page_and_the_dashboards_are_in_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    farthing = environment(tmp_path / "venv", wheel) / "farthing"
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [farthing, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=clean() | {"FARTHING_STORE": str(tmp_path / "store.db")},
+        )
+
+    assert "no call arrived" in run("run", farthing.parent / "python", "-c", "").stderr
+    assert "uPlot" in run("report", "--html", "-").stdout
+    run("dashboards", "export", tmp_path / "out", "--daily-budget", "100")
+    written = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
+    assert [name for name in written if name.endswith(".yaml")] == [
+        "farthing-budget.yaml",
+        "farthing.yaml",
+    ]
+    assert sum(name.endswith(".json") for name in written) == 5
+
+
 OLDEST = (
     "opentelemetry-api==1.39.0",
     "opentelemetry-sdk==1.39.0",
@@ -130,6 +154,38 @@ def test_old_and_new_companions(wheel: Path, tmp_path: Path, packages: tuple[str
     assert json.loads(spans) == costs
     # Of another tracer, with what the processor writes and with what the exporter does.
     assert json.loads(foreign) == [0.0035 if hooked else None, 0.0035]
+
+
+@pytest.mark.parametrize("packages", [OLDEST, ()], ids=["oldest SDK", "newest"])
+def test_farthing_run_with_old_and_new_companions(
+    wheel: Path, tmp_path: Path, packages: tuple[str, ...]
+) -> None:
+    bin_ = environment(tmp_path / "venv", wheel, *packages, "openai", "anthropic")
+    (tmp_path / "app.py").write_text(APP)
+    store = {"FARTHING_STORE": str(tmp_path / "store.db")}
+    with Simulator(seed=4) as simulator:
+        run = subprocess.run(
+            [bin_ / "farthing", "run", bin_ / "python", "app.py"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env=clean()
+            | store
+            | {
+                "LLM_URL": simulator.url,
+                "FARTHING_GATEWAYS": simulator.url.removeprefix("http://"),
+            },
+        )
+    assert run.stdout.splitlines() == ["assistant", "assistant"]
+    report = subprocess.run(
+        [bin_ / "farthing", "report", "--json"],
+        capture_output=True,
+        check=True,
+        env=clean() | store,
+    )
+    spent = sum(entry.cost for entry in simulator.ledger if entry.cost)
+    assert Decimal(json.loads(report.stdout)["total"]["cost"]) == spent
 
 
 SPANS = """
