@@ -36,7 +36,13 @@ def _rounded(heading: str, key: str) -> _Column:
 
 
 def _seconds(heading: str, key: str) -> _Column:
-    return heading, lambda row: "-" if row[key] is None else f"{row[key]:,.2f} s"
+    return heading, lambda row: _took(row[key])
+
+
+def _took(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds:,.2f} s" if seconds >= 1 else f"{seconds * 1000:,.0f} ms"
 
 
 _STEP: Final[Sequence[_Column]] = (
