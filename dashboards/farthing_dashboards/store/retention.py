@@ -84,7 +84,7 @@ def _forget(connection: sqlite3.Connection, before: int, tables: Mapping[str, in
     if "calls" in tables:
         roll(connection, "-", "at <= ?", until)
         for slot, seconds in SLOTS.items():
-            for table in (f"{slot}_sums", f"{slot}_times"):
+            for table in (f"{slot}_sums", f"{slot}_times", *(["people"] if slot == "hour" else [])):
                 connection.execute(
                     f"DELETE FROM {table} WHERE slot <= ? AND calls = 0",
                     (until[0] // SECOND // seconds * seconds,),

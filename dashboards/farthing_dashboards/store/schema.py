@@ -1,8 +1,9 @@
 """The store file's tables, and the sums that are kept of calls.
 
-A call is in `calls` once, and in four roll-ups: its sums by minute and by hour, and how long calls
-took by minute and by hour. Roll-ups are written by the same SQL, in the same transaction, as what
-they are made of, so that every number of the page agrees with every other.
+A call is in `calls` once, and in five roll-ups: its sums by minute and by hour, how long calls took
+by minute and by hour, and what each user and session spent by hour. Roll-ups are written by the
+same SQL, in the same transaction, as what they are made of, so that every number of the page agrees
+with every other.
 
 Times are nanoseconds since the Unix epoch, slots seconds since it. Money is whole picodollars
 (1e-12 USD), so that sums are exact, whatever their order. Unknown is NULL, or '' in `groups`.
@@ -91,6 +92,11 @@ SUMS: Final[Mapping[str, str]] = {
 TIMES: Final = ("duration", "first_chunk")
 """What is kept as a histogram, to tell its quantiles."""
 
+PEOPLE: Final = ("user", "session")
+"""Whose a call is: of many distinct values."""
+PEOPLE_SUMS: Final = ("calls", "priced", "cost")
+"""Those of `SUMS` that are kept of each, by the hour."""
+
 SLOTS: Final[Mapping[str, int]] = {"minute": 60, "hour": 3600}
 """Seconds of a slot of each roll-up."""
 
@@ -146,6 +152,15 @@ CREATE INDEX calls_by_cost ON calls (cost, at, group_id) WHERE cost IS NOT NULL;
 CREATE INDEX calls_by_run ON calls (run) WHERE run IS NOT NULL;
 CREATE INDEX calls_by_user ON calls (user, at, group_id, cost) WHERE user IS NOT NULL;
 CREATE INDEX calls_by_session ON calls (session, at, group_id, cost) WHERE session IS NOT NULL;
+
+CREATE TABLE people (
+  what TEXT NOT NULL,              -- one of `PEOPLE`
+  name TEXT NOT NULL,
+  slot INTEGER NOT NULL,           -- an hour
+  {", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in PEOPLE_SUMS)},
+  PRIMARY KEY (what, name, slot)
+) WITHOUT ROWID;
+CREATE INDEX people_gone ON people (slot) WHERE calls = 0;
 
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,             -- farthing.workflow.id

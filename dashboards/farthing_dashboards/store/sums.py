@@ -7,10 +7,10 @@ adds calls that came, and takes off those that go.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-from farthing_dashboards.store.schema import SLOTS, SUMS, TIMES
+from farthing_dashboards.store.schema import PEOPLE, PEOPLE_SUMS, SLOTS, SUMS, TIMES
 
 SECOND: Final = 1_000_000_000
 """In nanoseconds."""
@@ -21,11 +21,12 @@ def slot(seconds: int) -> str:
     return f"at / {seconds * SECOND} * {seconds}"
 
 
-def summed(source: str, by: Mapping[str, str]) -> str:
-    """A SELECT of every sum of `SUMS` over ``source``, which is ``calls`` with or without more of
-    what may follow FROM; a row for each of ``by``: column name → SQL. Without any, one row."""
+def summed(source: str, by: Mapping[str, str], sums: Iterable[str] = SUMS) -> str:
+    """A SELECT of every sum of `SUMS`, or of some, over ``source``, which is ``calls`` with or
+    without more of what may follow FROM; a row for each of ``by``: column name → SQL. Without any,
+    one row."""
     columns = [f"{expression} AS {name}" for name, expression in by.items()]
-    columns += [f"coalesce(sum({expression}), 0) AS {name}" for name, expression in SUMS.items()]
+    columns += [f"coalesce(sum({SUMS[name]}), 0) AS {name}" for name in sums]
     return _select(columns, source, by)
 
 
@@ -58,6 +59,10 @@ def roll(
             connection.execute(
                 _upsert(f"{name}_times", keys, ("calls",), select, change), parameters
             )
+    for what in PEOPLE:
+        by = {"what": f"'{what}'", "name": what, "slot": slot(SLOTS["hour"])}
+        select = summed(f"calls WHERE {where} AND {what} IS NOT NULL", by, PEOPLE_SUMS)
+        connection.execute(_upsert("people", tuple(by), PEOPLE_SUMS, select, change), parameters)
 
 
 def roll_sums(

@@ -11,7 +11,7 @@ from farthing_dashboards.store.schema import SUMS
 from farthing_dashboards.store.sums import SECOND
 from farthing_dashboards.view.money import share, usd
 from farthing_dashboards.view.period import stored
-from farthing_dashboards.view.reading import Sums, View
+from farthing_dashboards.view.reading import Sums, View, source
 from farthing_dashboards.view.rows import COLUMNS, All, Row, row, with_cumulative
 from farthing_dashboards.view.trace import spans_of
 from farthing_processor import semconv
@@ -116,13 +116,12 @@ def _compared(call: dict[str, Any], usual: str | None) -> dict[str, Any]:
 
 def people(view: View, what: str, all_: All) -> tuple[list[Row], Row | None]:
     """Rows of the dearest users or sessions (``what``), and one of all others, if there are any."""
-    where, parameters, index = _calls(view, f"calls_by_{what}")
+    summed, parameters = _by_hour(view, what) or _by_call(view, what)
     found: list[Any] = view.connection.execute(
-        f"WITH people AS MATERIALIZED (SELECT {what} AS name, count(*) AS calls, "
-        f"sum(cost) AS cost FROM calls {index} WHERE {what} IS NOT NULL AND {where} GROUP BY name) "
-        "SELECT * FROM (SELECT *, cost IS NOT NULL FROM people "
+        f"WITH each_of AS MATERIALIZED ({summed}) "
+        "SELECT * FROM (SELECT *, cost IS NOT NULL FROM each_of "
         f"ORDER BY coalesce(cost, 0) DESC, calls DESC, name LIMIT {PEOPLE}) "
-        "UNION ALL SELECT count(*), sum(calls), sum(cost), count(cost) FROM people",
+        "UNION ALL SELECT count(*), sum(calls), sum(cost), count(cost) FROM each_of",
         parameters,
     ).fetchall()
     first, (names, *everybody) = found[:-1], found[-1]
@@ -133,6 +132,27 @@ def people(view: View, what: str, all_: All) -> tuple[list[Row], Row | None]:
         (total or 0) - sum(each[at] or 0 for each in first) for at, total in enumerate(everybody, 1)
     ]
     return rows, {**_person(("others", *rest), all_), "names": names - len(first)}
+
+
+def _by_hour(view: View, what: str) -> tuple[str, dict[str, object]] | None:
+    """What each one's calls come to, by the roll-up: of whole hours, where all calls are shown."""
+    window = view.window()
+    if len(view.named) < len(view.groups) or source(window) != "hour":
+        return None
+    return (
+        "SELECT name, sum(calls) AS calls, CASE WHEN sum(priced) THEN sum(cost) END AS cost "
+        "FROM people WHERE what = :what AND slot >= :start AND slot < :end GROUP BY name",
+        {**window._asdict(), "what": what},
+    )
+
+
+def _by_call(view: View, what: str) -> tuple[str, dict[str, object]]:
+    where, parameters, index = _calls(view, f"calls_by_{what}")
+    return (
+        f"SELECT {what} AS name, count(*) AS calls, sum(cost) AS cost FROM calls {index} "
+        f"WHERE {what} IS NOT NULL AND {where} GROUP BY name",
+        parameters,
+    )
 
 
 def _person(found: Sequence[Any], all_: All) -> Row:

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-from farthing_dashboards.store.schema import SLOTS, SUMS, TIMES
+from farthing_dashboards.store.schema import PEOPLE, PEOPLE_SUMS, SLOTS, SUMS, TIMES
 
 NS = 10**9
 
@@ -16,7 +16,7 @@ def assert_agrees(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     computed = ", ".join(f"{sql} AS {name}" for name, sql in SUMS.items())
     calls = connection.execute(
-        f"SELECT {computed}, at, group_id, duration, first_chunk FROM calls"
+        f"SELECT {computed}, at, group_id, duration, first_chunk, user, session FROM calls"
     ).fetchall()
     for name, seconds in SLOTS.items():
         sums: dict[tuple[int, int], Counter[str]] = {}
@@ -32,6 +32,16 @@ def assert_agrees(connection: sqlite3.Connection) -> None:
         assert kept == {key: {sum_: found[sum_] for sum_ in SUMS} for key, found in sums.items()}
         rows = connection.execute(f"SELECT * FROM {name}_times").fetchall()
         assert {tuple(row)[:4]: row["calls"] for row in rows} == times
+    people: dict[tuple[str, str, int], Counter[str]] = {}
+    for call in calls:
+        for what in PEOPLE:
+            if call[what] is not None:
+                of = what, call[what], call["at"] // (3600 * NS) * 3600
+                people.setdefault(of, Counter()).update({s: call[s] or 0 for s in PEOPLE_SUMS})
+    rows = connection.execute("SELECT * FROM people").fetchall()
+    assert {tuple(row)[:3]: {s: row[s] for s in PEOPLE_SUMS} for row in rows} == {
+        key: {s: found[s] for s in PEOPLE_SUMS} for key, found in people.items()
+    }
     connection.row_factory = None
 
 
