@@ -17,7 +17,7 @@ def _start() -> None:
         path for path in before.split(os.pathsep) if path != HERE
     )
     try:
-        from farthing.local_export import start
+        from farthing.under_run import start
 
         state = "ready" if start() else "off"
     except ImportError:
