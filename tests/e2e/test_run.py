@@ -121,6 +121,7 @@ def test_input_output_and_exit_code_are_the_programs_own(farthing: Farthing) -> 
     assert result.stderr.startswith(data[:9])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--ui", "-v", "x y"], ["--", "--store"], ["--help"], ["--version"], [""]]
 )
@@ -324,6 +325,7 @@ def test_programs_below_it(
     assert b"for 2 calls." in result.stderr
 
 
+@pytest.mark.slow
 def test_a_console_script(
     farthing: Farthing, simulator: Simulator, tmp_path: Path, store: Path
 ) -> None:
@@ -334,6 +336,7 @@ def test_a_console_script(
     assert costs(store) == billed(simulator) != []
 
 
+@pytest.mark.slow
 def test_two_at_once_in_one_store(simulator: Simulator, tmp_path: Path, store: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     env = environment(simulator, tmp_path)
@@ -380,6 +383,7 @@ def assert_sent(collected: Collected, simulator: Simulator, service: str) -> Non
     assert {span.resource["service.name"] for span in ours} == {service}
 
 
+@pytest.mark.slow
 def test_one_signal_of_the_users(
     farthing: Farthing,
     simulator: Simulator,
@@ -440,6 +444,7 @@ with trace.get_tracer("application").start_as_current_span("work"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", ["", "import farthing; farthing.instrument()", "farthing.instrument(provider)"]
 )
@@ -464,6 +469,7 @@ def test_a_provider_of_the_programs_own(
     assert b"not allowed" not in result.stderr
 
 
+@pytest.mark.slow
 def test_another_sitecustomize_still_runs(
     farthing: Farthing, simulator: Simulator, tmp_path: Path, store: Path
 ) -> None:
@@ -477,6 +483,7 @@ def test_another_sitecustomize_still_runs(
     assert costs(store) == billed(simulator)
 
 
+@pytest.mark.slow
 def test_opentelemetry_instrument_below_it(
     farthing: Farthing, simulator: Simulator, store: Path
 ) -> None:
@@ -490,6 +497,7 @@ def test_opentelemetry_instrument_below_it(
     assert costs(store) == billed(simulator)
 
 
+@pytest.mark.slow
 def test_a_proxy_is_not_for_us(farthing: Farthing, simulator: Simulator, store: Path) -> None:
     result = farthing(
         "python",
@@ -533,6 +541,7 @@ def test_why_nothing_came(farthing: Farthing, variables: dict[str, str], says: s
     assert says in sentence
 
 
+@pytest.mark.slow
 def test_a_sampler_of_the_users_own_is_kept_and_said(
     farthing: Farthing, simulator: Simulator, store: Path
 ) -> None:
