@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from farthing_dashboards.store import Store, StoreError, open_for_reading
 from farthing_processor import settings
+from farthing_processor.folders import folder
 
 _MIB = 1024 * 1024
 
 
 def place(given: str | None) -> Path:
-    """The store's file: ``given``, else ``FARTHING_STORE``, else `default_place`."""
+    """The store's file: ``given``, else ``FARTHING_STORE``, else one in the user's data folder."""
     chosen = given or settings.load()[0].store
-    return Path(chosen).expanduser() if chosen else default_place()
-
-
-def default_place() -> Path:
-    """``telemetry.db`` in farthing's folder of the user's data, by the rules of the platform."""
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        folder = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        folder = os.path.join(home, "Library", "Application Support")
-    else:
-        folder = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
-    return Path(folder, "farthing", "telemetry.db")
+    return Path(chosen).expanduser() if chosen else folder("data") / "telemetry.db"
 
 
 def opened(path: Path) -> Store:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sys
 from functools import cache
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from farthing_processor import settings
+from farthing_processor.folders import folder
 from farthing_processor.pricing.pack import Pack, shipped
 
 FORMAT: Final = 1
@@ -85,15 +85,8 @@ def place() -> Path | None:
 
 
 def default_place() -> Path:
-    """``prices.jsonl`` in farthing's folder of the user's cache, by the rules of the platform."""
-    home = os.path.expanduser("~")
-    if sys.platform == "win32":
-        folder = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        folder = os.path.join(home, "Library", "Caches")
-    else:
-        folder = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    return Path(folder, "farthing", "prices.jsonl")
+    """``prices.jsonl`` in farthing's folder of the user's cache."""
+    return folder("cache") / "prices.jsonl"
 
 
 @cache
