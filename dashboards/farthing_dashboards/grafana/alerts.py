@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from farthing_dashboards.grafana.names import series
-from farthing_dashboards.grafana.promql import share
+from farthing_dashboards.grafana.promql import equals, labels, share, total
 from farthing_dashboards.grafana.recordings import (
     ANSWERS,
     MODEL_CALLS,
@@ -29,10 +29,7 @@ from farthing_dashboards.grafana.recordings import (
     UNPRICED,
     WASTE,
     WORKFLOW_SPEND,
-    equals,
-    labels,
     normal,
-    total,
 )
 from farthing_dashboards.grafana.rule_file import Alert
 from farthing_processor import metrics, semconv

@@ -34,12 +34,12 @@ def grown(name: str, where: str, window: str, by: Sequence[str] = ()) -> str:
         f"{function}({over})" for function in ("last_over_time", "min_over_time", "increase")
     )
     restarted = f"({increase} + ({lowest} unless {before}) or {increase}) and resets({over}) > 0"
-    return f"{_sum(by)} ({restarted} or {last} - ({before} <= {lowest}) or {last})"
+    return f"{total(by)} ({restarted} or {last} - ({before} <= {lowest}) or {last})"
 
 
 def rate(name: str, where: str, window: str, by: Sequence[str] = ()) -> str:
     """How fast a counter grows, a second. What a series is born with is not in it: see `grown`."""
-    return f"{_sum(by)} (rate({_selector(name, where)}[{window}]))"
+    return f"{total(by)} (rate({_selector(name, where)}[{window}]))"
 
 
 def quantile(q: float, buckets: str) -> str:
@@ -73,9 +73,19 @@ def less(amount: str, other: str) -> str:
     return f"({amount} - {or_zero(other, amount)} or 0 - {other})"
 
 
+def total(by: Sequence[str]) -> str:
+    """``sum by (…)``, or ``sum``."""
+    return f"sum by ({labels(by)})" if by else "sum"
+
+
+def labels(attributes: Sequence[str]) -> str:
+    return ", ".join(map(label, attributes))
+
+
+def equals(attribute: str, value: str) -> str:
+    """A matcher, the body of a selector: the attribute has this value."""
+    return f'{label(attribute)}="{value}"'
+
+
 def _selector(name: str, where: str) -> str:
     return f"{name}{{{where}}}" if where else name
-
-
-def _sum(by: Sequence[str]) -> str:
-    return f"sum by ({', '.join(map(label, by))})" if by else "sum"

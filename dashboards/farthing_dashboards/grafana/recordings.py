@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from farthing_dashboards.grafana import names
-from farthing_dashboards.grafana.names import Part, label, series
+from farthing_dashboards.grafana.names import Part, series
+from farthing_dashboards.grafana.promql import equals, labels, total
 from farthing_dashboards.grafana.rule_file import Recording
 from farthing_processor import metrics, runs, semconv
 from farthing_processor.metrics import Metric
@@ -55,20 +56,6 @@ def counted(name: str, where: str, window: str, by: Sequence[str] = ()) -> str:
     and on ({names.SERVICE}) last_over_time({series(metrics.PRICES_AGE)}{history})
   or {last} - {lowest}
 )"""
-
-
-def total(by: Sequence[str]) -> str:
-    """``sum by (…)``, or ``sum``."""
-    return f"sum by ({labels(by)})" if by else "sum"
-
-
-def labels(attributes: Sequence[str]) -> str:
-    return ", ".join(map(label, attributes))
-
-
-def equals(attribute: str, value: str) -> str:
-    """The body of a selector."""
-    return f'{label(attribute)}="{value}"'
 
 
 def normal(of: Recording) -> str:

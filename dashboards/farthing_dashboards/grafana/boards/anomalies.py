@@ -176,7 +176,7 @@ def dashboard() -> Dashboard:
 
 
 def _of(reason: str) -> q.Quantity:
-    return q.OUTLIERS._replace(also=q.is_(_REASON, reason))
+    return q.OUTLIERS._replace(also=q.equals(_REASON, reason))
 
 
 def _flagged(title: str, reason: str) -> Panel:

@@ -25,7 +25,9 @@ from farthing_processor import semconv
 _MODEL = semconv.RESPONSE_MODEL
 _STEP = semconv.STEP_NAME
 _DEAREST = f"topk(1, {q.SPEND.by(_MODEL)})"
-_UNCACHED = q.OUTLIERS._replace(also=q.is_(semconv.OUTLIER_REASON, semconv.LARGE_UNCACHED_PREFIX))
+_UNCACHED = q.OUTLIERS._replace(
+    also=q.equals(semconv.OUTLIER_REASON, semconv.LARGE_UNCACHED_PREFIX)
+)
 _NO_CACHE = "No call used a prompt cache in this time range."
 _AVOIDABLE = Rows(
     "Step",

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from farthing_dashboards.grafana.names import ENVIRONMENT, SERVICE, label, series
-from farthing_dashboards.grafana.promql import grown, less, or_zero, plus, rate, share, share_of_all
+from farthing_dashboards.grafana.promql import (
+    equals,
+    grown,
+    less,
+    or_zero,
+    plus,
+    rate,
+    share,
+    share_of_all,
+)
 from farthing_processor import metrics, runs, semconv
 
 WHERE: Final = f'{SERVICE}=~"$service", {label(ENVIRONMENT)}=~"$environment"'
@@ -43,11 +52,6 @@ class Quantity(NamedTuple):
         return rate(self.series, self.where, RATE, labels)
 
 
-def is_(attribute: str, value: str) -> str:
-    """A matcher: the attribute has this value."""
-    return f'{label(attribute)}="{value}"'
-
-
 SPEND: Final = Quantity(series(metrics.COST, "sum"))
 PRICED: Final = Quantity(series(metrics.COST, "count"))
 UNPRICED: Final = Quantity(series(metrics.UNPRICED))
@@ -57,14 +61,14 @@ ERRORS: Final = REQUESTS._replace(also=f'{label(semconv.ERROR_TYPE)}!=""')
 LATENCIES: Final = Quantity(series(metrics.OPERATION_DURATION, "bucket"))
 FIRST_CHUNKS: Final = Quantity(series(metrics.TIME_TO_FIRST_CHUNK, "bucket"))
 TOKENS: Final = Quantity(series(metrics.TOKEN_USAGE, "sum"))
-TOKEN_INPUT: Final = is_(semconv.TOKEN_TYPE, "input")
-TOKEN_OUTPUT: Final = is_(semconv.TOKEN_TYPE, "output")
+TOKEN_INPUT: Final = equals(semconv.TOKEN_TYPE, "input")
+TOKEN_OUTPUT: Final = equals(semconv.TOKEN_TYPE, "output")
 TOKEN_CALLS: Final = Quantity(series(metrics.TOKEN_USAGE, "count"))
 WASTE: Final = Quantity(series(metrics.WASTE))
 OUTLIERS: Final = Quantity(series(metrics.OUTLIERS))
 RETRIES: Final = Quantity(series(metrics.RETRIES))
 RUNS: Final = Quantity(series(metrics.WORKFLOWS))
-SUCCESSES: Final = RUNS._replace(also=is_(semconv.WORKFLOW_OUTCOME, runs.SUCCESS))
+SUCCESSES: Final = RUNS._replace(also=equals(semconv.WORKFLOW_OUTCOME, runs.SUCCESS))
 RUN_COST: Final = Quantity(series(metrics.WORKFLOW_COST, "sum"))
 RUNS_WITH_COST: Final = Quantity(series(metrics.WORKFLOW_COST, "count"))
 SAVINGS: Final = Quantity(series(metrics.CACHE_SAVINGS))
@@ -144,7 +148,7 @@ def waste_share(window: str = RANGE) -> str:
 
 def provider_share() -> str:
     """The share of the spend that the provider reported itself."""
-    reported = SPEND._replace(also=is_(semconv.COST_SOURCE, semconv.SOURCE_PROVIDER))
+    reported = SPEND._replace(also=equals(semconv.COST_SOURCE, semconv.SOURCE_PROVIDER))
     return share(counted_of(reported, SPEND), SPEND.by())
 
 

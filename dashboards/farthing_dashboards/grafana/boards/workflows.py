@@ -23,7 +23,7 @@ from farthing_processor import runs, semconv
 _NAME = semconv.WORKFLOW_NAME
 _OUTCOME = semconv.WORKFLOW_OUTCOME
 _NO_RUNS = "No workflow ended in this time range."
-_FAILED = q.is_(semconv.WASTE_REASON, semconv.WASTE_WORKFLOW_FAILED)
+_FAILED = q.equals(semconv.WASTE_REASON, semconv.WASTE_WORKFLOW_FAILED)
 _SUCCESSES = q.SUCCESSES.hourly(_NAME)
 _RUNS = q.RUNS.hourly(_NAME)
 
@@ -71,7 +71,7 @@ def dashboard() -> Dashboard:
                     "Outside of workflows",
                     "How much is spent by calls that belong to no workflow? The spend of the time "
                     "range without a gen_ai.workflow.name.",
-                    q.SPEND._replace(also=q.is_(_NAME, "")).by(),
+                    q.SPEND._replace(also=q.equals(_NAME, "")).by(),
                     USD,
                     empty="Every call belongs to a workflow.",
                 ),
