@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from farthing_dashboards.store.schema import SLOTS
+from farthing_dashboards.store.schema import ROLLUPS
 from farthing_dashboards.store.sums import SECOND, roll
 
 HOUR: Final = 3600 * SECOND
@@ -83,12 +83,11 @@ def _forget(connection: sqlite3.Connection, before: int, tables: Mapping[str, in
     until = (min(ends, default=before - 1),)
     if "calls" in tables:
         roll(connection, "-", "at <= ?", until)
-        for slot, seconds in SLOTS.items():
-            for table in (f"{slot}_sums", f"{slot}_times", *(["people"] if slot == "hour" else [])):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE slot <= ? AND calls = 0",
-                    (until[0] // SECOND // seconds * seconds,),
-                )
+        for table, seconds in ROLLUPS.items():
+            connection.execute(
+                f"DELETE FROM {table} WHERE slot <= ? AND calls = 0",
+                (until[0] // SECOND // seconds * seconds,),
+            )
     gone = sum(
         connection.execute(f"DELETE FROM {table} WHERE at <= ?", until).rowcount for table in tables
     )

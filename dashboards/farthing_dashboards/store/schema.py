@@ -100,6 +100,12 @@ PEOPLE_SUMS: Final = ("calls", "priced", "cost")
 SLOTS: Final[Mapping[str, int]] = {"minute": 60, "hour": 3600}
 """Seconds of a slot of each roll-up."""
 
+ROLLUPS: Final[Mapping[str, int]] = {
+    **{f"{slot}_{what}": seconds for slot, seconds in SLOTS.items() for what in ("sums", "times")},
+    "people": SLOTS["hour"],
+}
+"""Each table of roll-ups, and the seconds of its slots."""
+
 _SUM_COLUMNS = ",\n".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMS)
 
 TABLES: Final = f"""

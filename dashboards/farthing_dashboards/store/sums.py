@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-from farthing_dashboards.store.schema import PEOPLE, PEOPLE_SUMS, SLOTS, SUMS, TIMES
+from farthing_dashboards.store.schema import PEOPLE, PEOPLE_SUMS, ROLLUPS, SLOTS, SUMS, TIMES
 
 SECOND: Final = 1_000_000_000
 """In nanoseconds."""
@@ -60,7 +60,7 @@ def roll(
                 _upsert(f"{name}_times", keys, ("calls",), select, change), parameters
             )
     for what in PEOPLE:
-        by = {"what": f"'{what}'", "name": what, "slot": slot(SLOTS["hour"])}
+        by = {"what": f"'{what}'", "name": what, "slot": slot(ROLLUPS["people"])}
         select = summed(f"calls WHERE {where} AND {what} IS NOT NULL", by, PEOPLE_SUMS)
         connection.execute(_upsert("people", tuple(by), PEOPLE_SUMS, select, change), parameters)
 
