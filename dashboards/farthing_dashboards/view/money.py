@@ -15,6 +15,11 @@ def usd(picodollars: int | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def spent(calls: int, priced: int, cost: int) -> str | None:
+    """What calls cost: None where there are some and none has a price; of no calls it is 0."""
+    return usd(cost) if priced or not calls else None
+
+
 def each(picodollars: int, of: Fraction | int) -> int | None:
     """An amount by ``of``, to the nearest picodollar; None by nothing."""
     return round(Fraction(picodollars) / of) if of else None

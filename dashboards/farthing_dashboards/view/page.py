@@ -16,7 +16,7 @@ from farthing_dashboards.store.schema import GROUP, REASONS, WASTE
 from farthing_dashboards.store.sums import SECOND
 from farthing_dashboards.view import calls, trends, workflows
 from farthing_dashboards.view.filters import Asked
-from farthing_dashboards.view.money import each, share, usd
+from farthing_dashboards.view.money import each, share, spent, usd
 from farthing_dashboards.view.reading import (
     Sums,
     View,
@@ -167,8 +167,7 @@ def _now(view: View, total: Sums) -> dict[str, str | None]:
 
 
 def _cost(sums: Sums) -> str | None:
-    """None of calls of which none has a price; of no calls it is 0."""
-    return usd(sums["cost"]) if sums["priced"] or not sums["calls"] else None
+    return spent(sums["calls"], sums["priced"], sums["cost"])
 
 
 def _waste(total: Sums) -> dict[str, Any]:

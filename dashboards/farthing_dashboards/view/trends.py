@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from farthing_dashboards.view.money import usd
+from farthing_dashboards.view.money import spent, usd
 from farthing_dashboards.view.reading import View, sums_by_slot
 from farthing_dashboards.view.rows import WASTED, wasted
 
@@ -27,8 +27,7 @@ class Spend(NamedTuple):
 
     @property
     def usd(self) -> str | None:
-        """None where there are calls of which none has a price; without calls it is 0."""
-        return usd(self.cost) if self.priced or not self.calls else None
+        return spent(*self)
 
 
 _NOTHING: Final = Spend()
