@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
@@ -11,11 +12,11 @@ from opentelemetry._logs import LoggerProvider, get_logger_provider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from farthing import local_export, patching, telemetry
+from farthing import patching, telemetry
 from farthing.frameworks import FRAMEWORKS
 from farthing.providers import LIBRARIES
 from farthing.providers.generated import patches
-from farthing_processor import settings
+from farthing_processor import handover, settings
 from farthing_processor.pricing import configuring, tables
 
 if TYPE_CHECKING:
@@ -64,11 +65,7 @@ def instrument(
                 patching.apply(patches(library))
             for framework in FRAMEWORKS.values():
                 patching.apply(framework)
-            local_export.attach(
-                tracer_provider or trace.get_tracer_provider(),
-                meter_provider or metrics.get_meter_provider(),
-                logger_provider or get_logger_provider(),
-            )
+            _send_to_run(*providers)
     except Exception as error:
         state = "not recorded" if telemetry.current() is None else "recorded as before"
         telemetry.log.warning("farthing.instrument() failed, so calls are %s: %s", state, error)
@@ -84,7 +81,25 @@ def follow(
             providers = tracer_provider, meter_provider, logger_provider
             telemetry.use(telemetry.make(current.settings, *providers))
             _price_spans(tracer_provider)
-            local_export.attach(*providers)
+            _send_to_run(*providers)
+
+
+def _send_to_run(
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    logger_provider: LoggerProvider | None,
+) -> None:
+    """Have these providers, or the global ones, send to `farthing run` too, where that runs us."""
+    if handover.ENDPOINT not in os.environ:
+        return
+    # Imported here: nobody else has need of it.
+    from farthing import local_export
+
+    local_export.attach(
+        tracer_provider or trace.get_tracer_provider(),
+        meter_provider or metrics.get_meter_provider(),
+        logger_provider or get_logger_provider(),
+    )
 
 
 def _price_spans(provider: TracerProvider) -> None:
