@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
+from farthing_dashboards.store import Store
 from farthing_dashboards.store.schema import PEOPLE, PEOPLE_SUMS, SLOTS, SUMS, TIMES
 
 NS = 10**9
@@ -43,6 +44,13 @@ def assert_agrees(connection: sqlite3.Connection) -> None:
         key: {s: found[s] for s in PEOPLE_SUMS} for key, found in people.items()
     }
     connection.row_factory = None
+
+
+def rows(store: Store, sql: str) -> list[Any]:
+    """What a query says; and every roll-up is right."""
+    with store.reading() as connection:
+        assert_agrees(connection)
+        return connection.execute(sql).fetchall()
 
 
 def contents(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -33,22 +33,9 @@ from farthing_dashboards.store import Store, StoreError, payload
 from farthing_dashboards.store.schema import to_usd
 from farthing_processor import semconv as names
 from tests.dashboards.store.agent_spans import call, request_of, run
-from tests.dashboards.store.recomputing import assert_agrees
+from tests.dashboards.store.recomputing import rows
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "store.db", keep_days=36500) as store:
-        yield store
-
-
-def rows(store, sql):
-    """What a query says; and every roll-up is right."""
-    with store.reading() as connection:
-        assert_agrees(connection)
-        return connection.execute(sql).fetchall()
 
 
 def json_of(request) -> bytes:

@@ -9,25 +9,11 @@ from random import Random
 import pytest
 
 from farthing_dashboards.otlp import Event
-from farthing_dashboards.store import Store
 from farthing_dashboards.store.schema import GROUP
 from farthing_processor import semconv as names
 from farthing_processor.histogram import Histogram, bucket_of
 from tests.dashboards.store.agent_spans import START_NS, call, span
-from tests.dashboards.store.recomputing import assert_agrees
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "store.db", keep_days=36500) as store:
-        yield store
-
-
-def rows(store, sql):
-    """What a query says; and every roll-up is right."""
-    with store.reading() as connection:
-        assert_agrees(connection)
-        return connection.execute(sql).fetchall()
+from tests.dashboards.store.recomputing import rows
 
 
 def the_call(store):
